@@ -1,0 +1,88 @@
+# `make demo` and `make test` are all a newcomer needs; `make help` lists the rest.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# The first interpreter that is new enough; PYTHON=… overrules.
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+  $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { command -v $$p; break; }; done)
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.project-installed
+LOCKED := $(VENV)/.lock-installed
+UV := $(shell command -v uv)
+
+.PHONY: help setup demo test check format format-check lint contracts types bench campaign fresh-resolve lock docs clean
+
+help: ## list what can be made
+	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
+
+setup: $(READY) ## build the environment in .venv from the lock
+
+$(BIN)/python:
+	@[[ -n "$(PYTHON)" ]] || { echo "make: no Python 3.11 or newer found; install one or name it: make PYTHON=/path/to/python" >&2; exit 1; }
+ifdef UV
+	uv venv --quiet --allow-existing --python "$(PYTHON)" $(VENV)
+else
+	"$(PYTHON)" -m venv $(VENV)
+endif
+
+$(LOCKED): requirements.lock | $(BIN)/python
+ifdef UV
+	uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+else
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+endif
+	@touch $@
+
+$(READY): pyproject.toml $(LOCKED)
+ifdef UV
+	uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+else
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+endif
+	@touch $@
+
+demo: setup ## run the whole story on loopback: two rollouts, one good, one bad
+	@$(BIN)/sluice demo
+
+test: setup ## run every test
+	@$(BIN)/python -m pytest
+
+check: setup format-check lint contracts types test ## everything CI runs, tests last
+
+format: setup ## rewrite the source in the one format
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --quiet --fix-only .
+
+format-check: setup
+	@$(BIN)/ruff format --check --quiet . || { echo "make format puts this right" >&2; exit 1; }
+
+lint: setup
+	@$(BIN)/ruff check --quiet .
+
+contracts: setup
+	@$(BIN)/lint-imports --no-cache
+
+types: setup
+	@$(BIN)/mypy
+
+bench: setup ## measure; needs no pass or fail (wrk is used where installed)
+	@$(BIN)/python -m pytest bench --benchmark-enable --benchmark-columns=min,median,max,rounds --benchmark-sort=name -q -s
+
+campaign: setup ## the long versions of the tests that the suite runs short
+	@SLUICE_CAMPAIGN=1 $(BIN)/python -m pytest -m campaign
+
+fresh-resolve: setup ## does today's newest of every dependency still work?
+	@$(BIN)/python -m pytest -m slow_install
+
+lock: setup ## resolve pyproject.toml anew into requirements.lock
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --generate-hashes \
+	  --no-emit-index-url --no-header --upgrade --output-file requirements.lock pyproject.toml
+
+docs: setup ## write docs/cli.md from the commands themselves
+	@$(BIN)/python -m typer sluice.cli utils docs --name sluice --output docs/cli.md
+
+clean: ## remove the environment and all caches
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks .import_linter_cache
