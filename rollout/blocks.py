@@ -1,0 +1,115 @@
+"""What keeps a rollout where it is, each with what clears it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Literal
+
+from plans.schema import Criterion, OnNoData, Phase, Plan, Then
+from plans.timeline import local, next_open, next_thaw
+from rollout.model import Evidence, Finding, RolloutState, Status, Verdict
+
+WATCHED = frozenset({Status.RUNNING, Status.AWAITING_APPROVAL, Status.HELD})
+LOOKS_MISSED = 2
+
+
+class Code(StrEnum):
+    """The kinds of obstacle."""
+
+    HELD = "held"
+    APPROVAL = "approval"
+    KILLED = "killed"
+    WINDOW = "window"
+    FREEZE = "freeze"
+    BREACH = "breach"
+    NO_DATA = "no_data"
+    UNPROVEN = "unproven"
+    INVALID = "invalid"
+    MIN_SAMPLES = "min_samples"
+    NOT_PASSED = "not_passed"
+    STALE_EVIDENCE = "stale_evidence"
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One obstacle in words, and whether it takes a person to clear it."""
+
+    code: Code
+    text: str
+    clears: Literal["by itself", "person"]
+
+
+def blocks(plan: Plan, state: RolloutState, evidence: Evidence, now: datetime) -> tuple[Block, ...]:
+    """Everything but the hold itself that stands before the rollout's next step."""
+    return (
+        *_people(plan, state),
+        *(criteria_blocks(plan, state, evidence) if state.status in WATCHED else ()),
+        *_staleness(plan, state, evidence, now),
+        *_calendar(plan, state, now),
+    )
+
+
+def criteria_blocks(plan: Plan, state: RolloutState, evidence: Evidence) -> Iterator[Block]:
+    """What the criteria have against leaving the present phase."""
+    found = {finding.criterion: finding for finding in evidence.findings if current(finding, state, evidence)}
+    for criterion in plan.stop.criteria:
+        if criterion.then is Then.NOTIFY:
+            continue
+        if criterion.text in found:
+            yield from _objections(found[criterion.text], criterion, plan.phases[state.phase])
+        else:
+            yield Block(Code.STALE_EVIDENCE, f"{criterion.text}: not judged yet", "by itself")
+
+
+def current(finding: Finding, state: RolloutState, evidence: Evidence) -> bool:
+    """Whether a finding speaks of the present promise and, for criteria that hold or notify, of the present settings."""
+    lasting = finding.then in {Then.REVERT, Then.DISABLE}
+    return evidence.promise == state.promise and (lasting or evidence.settings_epoch == state.settings_epoch)
+
+
+def stale(plan: Plan, evidence: Evidence, now: datetime) -> bool:
+    """Whether the last look is older than two intervals of the plan's own."""
+    interval: timedelta = plan.stop.check_every.timedelta
+    return evidence.at is None or evidence.at < now - LOOKS_MISSED * interval
+
+
+def _people(plan: Plan, state: RolloutState) -> Iterator[Block]:
+    if state.status is Status.HELD:
+        yield Block(Code.HELD, f"held: {state.reason or 'no reason given'}", "person")
+    if state.status is Status.AWAITING_APPROVAL:
+        yield Block(Code.APPROVAL, f"approval to leave {plan.phases[state.phase].name}", "person")
+    if state.killed:
+        yield Block(Code.KILLED, f"flag {state.flag} is killed", "person")
+
+
+def _staleness(plan: Plan, state: RolloutState, evidence: Evidence, now: datetime) -> Iterator[Block]:
+    settled = state.entered is not None and state.entered < now - LOOKS_MISSED * plan.stop.check_every.timedelta
+    if state.status in WATCHED and settled and stale(plan, evidence, now):
+        seen = "never" if evidence.at is None else local(plan, evidence.at)
+        yield Block(Code.STALE_EVIDENCE, f"criteria last judged: {seen}", "by itself")
+
+
+def _calendar(plan: Plan, state: RolloutState, now: datetime) -> Iterator[Block]:
+    if not state.status.live or next_open(plan, now) == now:
+        return
+    until = local(plan, next_open(plan, now))
+    if next_thaw(plan, now) > now:
+        yield Block(Code.FREEZE, f"frozen: exposure may grow from {until}", "by itself")
+    else:
+        yield Block(Code.WINDOW, f"outside the window: exposure may grow from {until}", "by itself")
+
+
+def _objections(finding: Finding, criterion: Criterion, phase: Phase) -> Iterator[Block]:
+    missing = finding.verdict in {Verdict.NO_DATA, Verdict.UNPROVEN}
+    if finding.verdict in {Verdict.BREACH, Verdict.INVALID}:
+        yield Block(Code(finding.verdict), finding.reason, "person")
+    elif missing and criterion.on_no_data is not OnNoData.IGNORE:
+        yield Block(Code(finding.verdict), finding.reason, "by itself")
+    elif finding.samples < criterion.min_samples:
+        text = f"{criterion.text}: {finding.samples} of {criterion.min_samples} units seen in {phase.name}"
+        yield Block(Code.MIN_SAMPLES, text, "by itself")
+    elif phase.advance == "pass" and finding.verdict is not Verdict.PASS:
+        yield Block(Code.NOT_PASSED, f"{phase.name} needs proof: {finding.reason}", "by itself")

@@ -1,0 +1,258 @@
+"""Words and numbers for people: state names, effects, notices and the JSON shapes that commands and HTTP share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from plans.expressions import Condition, TargetKind
+from plans.schema import Plan, Settings, Then
+from plans.timeline import Step, local
+from rollout.blocks import Block, Code, blocks
+from rollout.exposure import declared_stable
+from rollout.model import FULL, Counts, Evidence, Finding, RolloutState, Status, Transition, Verb, Verdict
+from rollout.schedule import due
+
+WAITING = frozenset({Code.NO_DATA, Code.UNPROVEN, Code.MIN_SAMPLES, Code.NOT_PASSED, Code.STALE_EVIDENCE, Code.INVALID})
+
+EVENTS = {
+    Verb.START: "started",
+    Verb.ADVANCE: "advanced",
+    Verb.ADJUST: "adjusted",
+    Verb.SET: "adjusted",
+    Verb.AWAIT_APPROVAL: "awaiting_approval",
+    Verb.HOLD: "held",
+    Verb.RESUME: "resumed",
+    Verb.REVERT: "reverted",
+    Verb.DISABLE: "disabled",
+    Verb.ABORT: "aborted",
+    Verb.ROLLBACK: "rolled_back",
+    Verb.KILL: "killed",
+    Verb.RESTORE: "restored",
+    Verb.COMPLETE: "completed",
+    Verb.BACK: "lowered",
+    Verb.EXTEND: "extended",
+    Verb.APPROVE: "approved",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One thing to tell: what happened (`event`), the line that says it, and the details below."""
+
+    event: str
+    title: str
+    body: str = ""
+
+
+def percent(exposure: int) -> str:
+    """Thousandths of a percent as people write it: `10 %`, `0.5 %`."""
+    return f"{exposure / 1000:g} %"
+
+
+def title(name: str) -> str:
+    """A phase's name as a heading: `ga` is General availability."""
+    return "General availability" if name == "ga" else name.replace("-", " ").replace("_", " ").capitalize()
+
+
+def model(settings: Settings | None) -> str:
+    """What to call a set of settings: its model where it names one."""
+    if settings is None:
+        return "no feature"
+    return str(settings.get("model", "the stable settings"))
+
+
+def state_name(plan: Plan, state: RolloutState, evidence: Evidence, now: datetime) -> str:
+    """The rollout in one line a PM can read: `Beta · 10 % · until Tue 8 Dec 09:00`."""
+    match state.status:
+        case Status.SCHEDULED:
+            step = due(plan, state, now)
+            return f"Scheduled · starts {local(plan, step.at)}" if step else "Scheduled"
+        case Status.AWAITING_APPROVAL:
+            leaving, entering = plan.phases[state.phase].name, plan.phases[state.phase + 1].name
+            return f"Waiting for approval: {title(leaving)} → {title(entering)}"
+        case Status.RUNNING:
+            return _running_name(plan, state, evidence, now)
+        case Status.COMPLETED:
+            return "General availability"
+        case _:
+            return f"{title(state.status)}: {state.reason}"
+
+
+def effect(plan: Plan, before: RolloutState, after: RolloutState) -> str:
+    """What a transition does to people, in words and numbers: `2,000 users go back to v2.3`."""
+    old, new = served_exposure(before), served_exposure(after)
+    if after.status is Status.DISABLED or (after.killed and not before.killed):
+        return f"{plan.flag} is off for everyone; {_many(plan, old)} had {model(before.settings)}"
+    if after.status is Status.COMPLETED:
+        return f"{model(after.settings)} is the new stable for everyone; {_many(plan, FULL)} have it"
+    if new < old:
+        return f"{_many(plan, old - new)} go back to {model(declared_stable(plan))}"
+    if new > old:
+        return f"{_many(plan, new - old)} more get {model(after.settings)} ({percent(new)})"
+    if after.settings != before.settings:
+        return f"{_many(plan, new)} get {_changes(before.settings, after.settings)}"
+    return f"nobody's variant changes; {_many(plan, new)} have {model(after.settings)}"
+
+
+def served_exposure(state: RolloutState) -> int:
+    """Exposure as applications see it: zero where the flag is off."""
+    return state.exposure if state.enabled and not state.killed else 0
+
+
+def headline(finding: Finding) -> str:
+    """A finding in one breath: `error_rate 6.3x control > 2x`, or the criterion where nothing was seen."""
+    condition = Condition.parse(finding.criterion)
+    if finding.seen is None:
+        return finding.criterion
+    target = condition.target
+    match target.kind:
+        case TargetKind.RATIO:
+            return f"{condition.metric} {finding.seen:.1f}x {target.reference} {condition.op} {target.value:g}x"
+        case TargetKind.SHARE:
+            return f"{condition.metric} {finding.seen:.1%} {condition.op} {target.value:.4g}".replace("%", " %")
+        case _:
+            return f"{condition.metric} {finding.seen:g}: {finding.criterion}"
+
+
+def notices(plan: Plan, transition: Transition) -> tuple[Notice, ...]:
+    """What to tell people of a transition: the action first, then what it means and what it rests on."""
+    event = EVENTS[transition.verb]
+    lead = f"{plan.name}: {event.replace('_', ' ')}"
+    changed = effect(plan, transition.before, transition.after)
+    body = "\n".join(filter(None, (transition.reason, changed, f"by {transition.by} at {_iso(transition.at)}")))
+    return (Notice(event, f"{lead} - {_subject(plan, transition)}", body),)
+
+
+def look_notices(plan: Plan, before: Evidence, after: Evidence) -> tuple[Notice, ...]:
+    """What to tell of a look that moved nothing: a new breach that only notifies, and data that went missing."""
+    old = {finding.criterion: finding.verdict for finding in before.findings}
+    return tuple(
+        Notice(event, f"{plan.name}: {finding.reason}")
+        for finding in after.findings
+        if old.get(finding.criterion) is not finding.verdict
+        for event in _look_events(finding)
+    )
+
+
+def preview_json(plan: Plan, steps: Sequence[Step], warnings: Sequence[str]) -> dict[str, Any]:
+    """The dated timeline as `sluice preview --json` prints it."""
+    return {
+        "name": plan.name,
+        "steps": [
+            {
+                "at": _iso(step.at),
+                "local": step.local,
+                "what": str(step.what),
+                "phase": step.phase,
+                "exposure": step.exposure / 1000,
+                "settings": dict(step.settings),
+            }
+            for step in steps
+        ],
+        "warnings": list(warnings),
+    }
+
+
+def status_json(
+    plan: Plan,
+    state: RolloutState,
+    evidence: Evidence,
+    now: datetime,
+    *,
+    environment: str,
+    prefect_url: str | None,
+) -> dict[str, Any]:
+    """A rollout as `sluice status --json` and `GET /v1/rollouts/{name}` give it; exposure in percent."""
+    step = due(plan, state, now)
+    return {
+        "name": state.name,
+        "flag": state.flag,
+        "status": str(state.status),
+        "phase": plan.phases[state.phase].name if state.phase >= 0 else None,
+        "exposure": served_exposure(state) / 1000,
+        "settings": dict(state.settings),
+        "revision": state.revision,
+        "since": _iso(state.since),
+        "next": {"what": str(step.what), "at": _iso(step.at)} if step else None,
+        "blocked_by": [block_json(block) for block in blocks(plan, state, evidence, now)],
+        "environment": environment,
+        "criteria": [finding_json(finding) for finding in evidence.findings],
+        "prefect_url": prefect_url,
+        "summary": state_name(plan, state, evidence, now),
+        "owner": plan.owner,
+        "question": state.question if state.status is Status.AWAITING_APPROVAL else None,
+    }
+
+
+def block_json(block: Block) -> dict[str, str]:
+    """One entry of `blocked_by`."""
+    return {"code": str(block.code), "text": block.text, "clears": block.clears}
+
+
+def finding_json(finding: Finding) -> dict[str, Any]:
+    """One entry of `criteria`: the verdict with its arithmetic."""
+    return {
+        "criterion": finding.criterion,
+        "then": str(finding.then),
+        "verdict": str(finding.verdict),
+        "reason": finding.reason,
+        "treatment": _counts_json(finding.treatment),
+        "control": _counts_json(finding.control),
+        "evidence": finding.evidence,
+        "threshold": finding.threshold,
+        "samples": finding.samples,
+        "seen": finding.seen,
+        "tolerated": finding.tolerated,
+        "limit": finding.limit,
+    }
+
+
+def _counts_json(counts: Counts) -> dict[str, Any]:
+    return {"bad": counts.bad, "of": counts.total, "rate": counts.rate}
+
+
+def _running_name(plan: Plan, state: RolloutState, evidence: Evidence, now: datetime) -> str:
+    lead = f"{title(plan.phases[state.phase].name)} · {percent(state.exposure)}"
+    if state.killed:
+        return f"{lead} · killed"
+    step = due(plan, state, now)
+    if step is None or step.at > now:
+        return f"{lead} · until {local(plan, step.at)}" if step else lead
+    waiting = [block for block in blocks(plan, state, evidence, now) if block.code in WAITING]
+    return f"{lead} · waiting: {waiting[0].text}" if waiting else f"{lead} · due {local(plan, step.at)}"
+
+
+def _subject(plan: Plan, transition: Transition) -> str:
+    if transition.finding:
+        return headline(transition.finding)
+    after = transition.after
+    if after.status is Status.AWAITING_APPROVAL:
+        return state_name(plan, after, Evidence(), transition.at)
+    place = title(plan.phases[after.phase].name) if after.phase >= 0 else "not started"
+    return f"{place}, {percent(served_exposure(after))}"
+
+
+def _look_events(finding: Finding) -> Iterator[str]:
+    if finding.verdict in {Verdict.NO_DATA, Verdict.UNPROVEN}:
+        yield str(finding.verdict)
+    elif finding.verdict is Verdict.BREACH and finding.then is Then.NOTIFY:
+        yield "breached"
+
+
+def _many(plan: Plan, exposure: int) -> str:
+    unit = "user" if plan.audience.unit == "user" else plan.audience.unit
+    if plan.audience.size is None:
+        return f"{percent(exposure)} of {unit}s"
+    count = round(plan.audience.size * exposure / FULL)
+    return f"{count:,} {unit}{'' if count == 1 else 's'}"
+
+
+def _changes(before: Settings, after: Settings) -> str:
+    return ", ".join(f"{key} {before.get(key)} → {value}" for key, value in after.items() if before.get(key) != value)
+
+
+def _iso(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")

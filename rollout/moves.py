@@ -1,0 +1,167 @@
+"""How a state changes: each function returns the transition that takes a rollout one revision further."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from plans.expressions import Duration
+from plans.schema import Plan, Settings
+from rollout.model import (
+    NOT_STARTED,
+    Cause,
+    Finding,
+    RolloutState,
+    Status,
+    Transition,
+    Verb,
+)
+
+SLUICE = "sluice"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Why:
+    """Cause, author and words of a transition, with the commands it carries out."""
+
+    cause: Cause
+    by: str = SLUICE
+    reason: str
+    consumes: tuple[int, ...] = ()
+    finding: Finding | None = None
+
+
+def initial(plan: Plan, submitted: datetime) -> RolloutState:
+    """A rollout as submitted: scheduled, exposing nobody."""
+    return RolloutState(
+        name=plan.name,
+        flag=plan.flag,
+        status=Status.SCHEDULED,
+        submitted=submitted,
+        since=submitted,
+        settings=plan.candidate,
+    )
+
+
+def enter(verb: Verb, plan: Plan, state: RolloutState, phase: int, now: datetime, why: Why, **changes: Any) -> Transition:
+    """Begin a phase: its exposure, a hold of its own, nothing adjusted or approved yet."""
+    begun = {
+        "status": Status.RUNNING,
+        "phase": phase,
+        "entered": now,
+        "exposure": plan.exposure(phase),
+        "adjusted": 0,
+        "extension": Duration(),
+        "hold_skipped": False,
+        "approved": False,
+        "reason": "",
+        "epoch": state.revision + 1,
+        "seen_phases": max(state.seen_phases, phase + 1),
+    }
+    return _move(verb, state, now, why, **begun | changes)
+
+
+def change_settings(verb: Verb, state: RolloutState, settings: Settings, now: datetime, why: Why, **changes: Any) -> Transition:
+    """Change the candidate's settings; criteria that hold or notify count afresh from here."""
+    merged = {**state.settings, **settings}
+    revision = state.revision + 1
+    return _move(verb, state, now, why, settings=merged, epoch=revision, settings_epoch=revision, **changes)
+
+
+def fall(verb: Verb, state: RolloutState, now: datetime, why: Why) -> Transition:
+    """Take the candidate from everyone; `disable` turns the feature off as well."""
+    return _move(
+        verb,
+        state,
+        now,
+        why,
+        status=Status.DISABLED if verb is Verb.DISABLE else Status.REVERTED,
+        exposure=0,
+        enabled=verb is not Verb.DISABLE,
+        fell_from=state.phase,
+        reason=why.reason,
+        epoch=state.revision + 1,
+    )
+
+
+def get_up(plan: Plan, state: RolloutState, phase: int, now: datetime, why: Why) -> Transition:
+    """Re-enter a fallen rollout at a phase, with a new promise: all evidence starts afresh."""
+    revision = state.revision + 1
+    fresh = {"enabled": True, "promise": revision, "settings_epoch": revision, "fell_from": None}
+    if phase == NOT_STARTED:
+        return _move(Verb.RESUME, state, now, why, status=Status.SCHEDULED, reason="", epoch=revision, **fresh)
+    return enter(Verb.RESUME, plan, state, phase, now, why, **fresh)
+
+
+def hold(state: RolloutState, now: datetime, why: Why) -> Transition:
+    """Stop all growth until a person resumes."""
+    return _move(Verb.HOLD, state, now, why, status=Status.HELD, reason=why.reason)
+
+
+def release(state: RolloutState, now: datetime, why: Why, *, overrules: bool) -> Transition:
+    """Go on after a hold; an overruled breach gives criteria that hold or notify a fresh start."""
+    status = Status.SCHEDULED if state.phase == NOT_STARTED else Status.RUNNING
+    epoch = {"settings_epoch": state.revision + 1, "epoch": state.revision + 1} if overrules else {}
+    return _move(Verb.RESUME, state, now, why, status=status, reason="", **epoch)
+
+
+def ask(state: RolloutState, now: datetime, why: Why, *, hold_skipped: bool = False) -> Transition:
+    """Put the next numbered question to a person."""
+    return _move(
+        Verb.AWAIT_APPROVAL,
+        state,
+        now,
+        why,
+        status=Status.AWAITING_APPROVAL,
+        question=state.question + 1,
+        hold_skipped=state.hold_skipped or hold_skipped,
+    )
+
+
+def approve(state: RolloutState, now: datetime, why: Why) -> Transition:
+    """Take a person's yes; growth itself still waits for window and evidence."""
+    return _move(Verb.APPROVE, state, now, why, status=Status.RUNNING, approved=True)
+
+
+def extend(state: RolloutState, by: Duration, now: datetime, why: Why) -> Transition:
+    """Lengthen the present hold; an open question is withdrawn, to be asked anew when the hold is over."""
+    status = Status.RUNNING if state.status is Status.AWAITING_APPROVAL else state.status
+    return _move(Verb.EXTEND, state, now, why, status=status, extension=state.extension + by, hold_skipped=False)
+
+
+def complete(state: RolloutState, now: datetime, why: Why) -> Transition:
+    """End well: the candidate with its adjustments is the flag's new stable."""
+    return _move(Verb.COMPLETE, state, now, why, status=Status.COMPLETED, epoch=state.revision + 1)
+
+
+def kill(state: RolloutState, by: str, reason: str, now: datetime) -> Transition:
+    """Note in the rollout's journal that its flag was switched off."""
+    return _switch(Verb.KILL, state, by, reason, now, killed=True)
+
+
+def restore(state: RolloutState, by: str, reason: str, now: datetime) -> Transition:
+    """Note in the rollout's journal that its flag's switch is on again; nothing else changes."""
+    return _switch(Verb.RESTORE, state, by, reason, now, killed=False)
+
+
+def _switch(verb: Verb, state: RolloutState, by: str, reason: str, now: datetime, *, killed: bool) -> Transition:
+    why = Why(cause=Cause.PERSON, by=by, reason=reason)
+    return _move(verb, state, now, why, killed=killed, epoch=state.revision + 1)
+
+
+def _move(verb: Verb, state: RolloutState, now: datetime, why: Why, **changes: Any) -> Transition:
+    status = changes.get("status", state.status)
+    since = state.since if status is state.status and verb is not Verb.AWAIT_APPROVAL else now
+    after = replace(state, revision=state.revision + 1, since=since, **changes)
+    return Transition(
+        verb=verb,
+        cause=why.cause,
+        at=now,
+        by=why.by,
+        reason=why.reason,
+        before=state,
+        after=after,
+        consumes=why.consumes,
+        finding=why.finding,
+    )
