@@ -1,8 +1,7 @@
-"""What every benchmark shares: a database file on the disk that is measured, and a peak of memory that is this process's own."""
+"""What every benchmark shares: a database file on the disk that is measured, and this process's peak of memory."""
 
 import resource
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,6 @@ def peak_megabytes() -> float:
 
 
 @pytest.fixture
-def database_url(tmp_path: Path) -> Iterator[str]:
+def database_url(tmp_path: Path) -> str:
     """A fresh SQLite file, as `sluice up` would use it."""
-    yield f"sqlite:///{tmp_path / 'sluice.db'}"
+    return f"sqlite:///{tmp_path / 'sluice.db'}"
