@@ -7,13 +7,13 @@ checking what only the operator knows (sources, channels) is the job of `plans.l
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, datetime, time
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from plans.expressions import Condition, Duration, Expose, When
+from plans.expressions import Condition, Duration, Expose, When, Window
 
 Settings = Mapping[str, JsonValue]
 
@@ -48,14 +48,6 @@ class Audience(Frozen):
     unit: str = "user"
     allow: tuple[Mapping[str, tuple[str, ...]], ...] = ()
     block: tuple[Mapping[str, tuple[str, ...]], ...] = ()
-
-
-class Window(Frozen):
-    """Weekdays (0 = Monday) and wall-clock times between which exposure may grow; start included, end not."""
-
-    days: tuple[int, ...]
-    opens: time
-    closes: time
 
 
 class Freeze(Frozen):
