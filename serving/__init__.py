@@ -1,0 +1,1 @@
+"""What applications and operators reach over HTTP: flags out, outcomes in, control."""
