@@ -19,28 +19,31 @@ help: ## list what can be made
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
 
 setup: $(READY) ## build the environment in .venv from the lock
+	@:
 
 $(BIN)/python:
 	@[[ -n "$(PYTHON)" ]] || { echo "make: no Python 3.11 or newer found; install one or name it: make PYTHON=/path/to/python" >&2; exit 1; }
 ifdef UV
-	uv venv --quiet --allow-existing --python "$(PYTHON)" $(VENV)
+	@uv venv --quiet --allow-existing --python "$(PYTHON)" $(VENV)
 else
-	"$(PYTHON)" -m venv $(VENV)
+	@"$(PYTHON)" -m venv $(VENV)
 endif
 
 $(LOCKED): requirements.lock | $(BIN)/python
 ifdef UV
-	uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	@echo "installing the locked packages into $(VENV) with uv …"
+	@uv pip install --quiet --python $(BIN)/python --no-deps --require-hashes -r requirements.lock
 else
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@echo "installing the locked packages into $(VENV) …"
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
 endif
 	@touch $@
 
 $(READY): pyproject.toml $(LOCKED)
 ifdef UV
-	uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 else
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation --editable .
 endif
 	@touch $@
 
