@@ -61,6 +61,11 @@ class Expression(ABC):
     def __get_pydantic_json_schema__(
         cls, _schema: core_schema.CoreSchema, _handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
+        return cls.json_schema()
+
+    @classmethod
+    def json_schema(cls) -> dict[str, Any]:
+        """The text as JSON Schema describes it, for editors."""
         pattern = f"^\\s*(?:{_unnamed(cls.PATTERN)})\\s*$"
         return {"type": "string", "pattern": pattern, "examples": list(cls.EXAMPLES), "description": cls.FORM}
 

@@ -9,13 +9,95 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    JsonValue,
+    Strict,
+    Tag,
+    WithJsonSchema,
+    model_validator,
+)
 
-from plans.expressions import Condition, Duration, Expose, When, Window
+from plans.constraints import (
+    CONFIDENCE,
+    DATE,
+    HIGHEST_CONFIDENCE,
+    LOWEST_CONFIDENCE,
+    START,
+    STREAK,
+    Between,
+    Shape,
+    read_confidence,
+    read_date,
+    read_matcher,
+    read_start,
+    read_streak,
+    read_zone,
+)
+from plans.expressions import Condition, Duration, Expose, Limit, When, Window
+
+if TYPE_CHECKING:
+    from pydantic import GetJsonSchemaHandler
+    from pydantic_core import core_schema
 
 Settings = Mapping[str, JsonValue]
+
+Number = Annotated[float, Strict(), Field(allow_inf_nan=False)]
+Whole = Annotated[int, Strict()]
+Name = Annotated[str, Shape(r"^[a-z0-9][a-z0-9-]{0,62}$", "1 to 63 of a-z, 0-9 and -, such as `search-v2`")]
+Key = Annotated[str, Shape(r"^[A-Za-z0-9._-]{1,128}$", "1 to 128 of letters, digits, `.`, `_` and `-`")]
+Label = Annotated[
+    str,
+    Shape(r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,62}$", "1 to 63 letters, digits, spaces, `.`, `_` or `-`, such as `beta`"),
+]
+Query = Annotated[str, Field(min_length=1, max_length=10_000)]
+Matcher = Annotated[
+    Mapping[str, tuple[str, ...]],
+    BeforeValidator(read_matcher),
+    WithJsonSchema(
+        {
+            "type": "object",
+            "minProperties": 1,
+            "additionalProperties": {
+                "anyOf": [
+                    {"type": ["string", "number", "boolean"]},
+                    {"type": "array", "minItems": 1, "items": {"type": ["string", "number", "boolean"]}},
+                ]
+            },
+            "description": "attribute: pattern or list of patterns with * and ?; all attributes must match",
+        }
+    ),
+]
+Day = Annotated[
+    date,
+    BeforeValidator(read_date),
+    WithJsonSchema({"type": "string", "pattern": DATE, "description": "a day, such as 2026-12-19"}),
+]
+Start = Annotated[
+    datetime,
+    BeforeValidator(read_start),
+    WithJsonSchema({"type": "string", "pattern": START, "description": "wall-clock time, such as 2026-12-01 09:00"}),
+]
+Confidence = Annotated[
+    float,
+    BeforeValidator(read_confidence),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "pattern": CONFIDENCE},
+                {"type": "number", "minimum": LOWEST_CONFIDENCE, "maximum": HIGHEST_CONFIDENCE},
+            ],
+            "description": "50% to 99.9%: chance that a healthy rollout is never reverted by mistake",
+        }
+    ),
+]
+Patience = Annotated[Duration, Between(Duration(seconds=10), Duration(days=30))]
 
 
 class Frozen(BaseModel):
@@ -44,80 +126,107 @@ class OnNoData(StrEnum):
 class Audience(Frozen):
     """Who meets the feature; a matcher is attribute -> patterns, all attributes of one matcher must match."""
 
-    size: int | None = None
-    unit: str = "user"
-    allow: tuple[Mapping[str, tuple[str, ...]], ...] = ()
-    block: tuple[Mapping[str, tuple[str, ...]], ...] = ()
+    size: Annotated[Whole | None, Field(gt=0, le=10**12, description="units per day that meet the feature")] = None
+    unit: Annotated[Key, Field(description="what is bucketed: `user`, or any attribute of the context")] = "user"
+    allow: Annotated[tuple[Matcher, ...], Field(description="always the candidate while the rollout is live")] = ()
+    block: Annotated[tuple[Matcher, ...], Field(description="always stable; wins over `allow`")] = ()
 
 
 class Freeze(Frozen):
     """Days, both included, on which nothing grows and nothing is adjusted."""
 
-    from_: Annotated[date, Field(alias="from")]
-    to: date
-    reason: str = ""
+    from_: Annotated[Day, Field(alias="from", examples=["2026-12-19"])]
+    to: Annotated[Day, Field(examples=["2027-01-04"])]
+    reason: Annotated[str, Field(max_length=200)] = ""
 
 
 class Schedule(Frozen):
     """When the rollout may move; `start` is wall-clock time in `timezone`."""
 
-    start: datetime | None = None
-    timezone: str | None = None
-    advance: Window | None = None
+    start: Start | None = None
+    timezone: Annotated[
+        Annotated[str, BeforeValidator(read_zone)] | None,
+        Field(
+            description="a name of the IANA database; needed with any wall-clock time", examples=["America/New_York"]
+        ),
+    ] = None
+    advance: Annotated[
+        Window | None, Field(description="exposure grows only inside; the start included, the end not")
+    ] = None
     freeze: tuple[Freeze, ...] = ()
 
 
 class Adjustment(Frozen):
     """A dated change of the candidate's settings inside a phase."""
 
-    at: When
-    set: Settings
+    at: Annotated[When, Field(examples=["day 3"])]
+    set: Annotated[Settings, Field(min_length=1, examples=["{min_confidence: 0.8}"])]
 
 
 class Decide(Frozen):
     """The A/B decision at the end of a phase's hold."""
 
-    ship: Condition
-    revert: Condition
+    ship: Annotated[Condition, Field(examples=["accuracy >= control + 2pp"])]
+    revert: Annotated[Condition, Field(examples=["accuracy < control"])]
     ask: Condition | None = None
 
 
 class Phase(Frozen):
     """A stretch at constant exposure."""
 
-    name: str
-    expose: Expose
-    hold: Duration
-    approval: Literal["required"] | None = None
-    adjust: tuple[Adjustment, ...] = ()
+    name: Annotated[Label, Field(examples=["beta"])]
+    expose: Annotated[Expose, Field(examples=["10%"])]
+    hold: Annotated[Duration, Field(description="least time in the phase", examples=["3d"])]
+    approval: Annotated[Literal["required"] | None, Field(description="a person decides before the next phase")] = None
+    adjust: Annotated[tuple[Adjustment, ...], Field(description="changes of the candidate's settings, in order")] = ()
     decide: Decide | None = None
-    advance: Literal["pass"] | None = None
+    advance: Annotated[Literal["pass"] | None, Field(description="leave only when every criterion has passed")] = None
 
 
 class Metric(Frozen):
     """What is counted: a share (`bad` or `good` of `of`) or a number (`value` of `of`)."""
 
-    source: str
-    bad: str | None = None
-    good: str | None = None
-    value: str | None = None
-    of: str
-    unit: str | None = None
-    range: tuple[float, float] | None = None
-    baseline: float | None = None
+    source: Annotated[str, Field(min_length=1, max_length=64, examples=["events"])]
+    bad: Query | None = None
+    good: Query | None = None
+    value: Query | None = None
+    of: Annotated[Query, Field(examples=["request"])]
+    unit: Annotated[str, Shape(r"^[A-Za-z]{1,12}$", "one word, such as `ms` or `usd`")] | None = None
+    range: tuple[Number, Number] | None = None
+    baseline: Annotated[Number | None, Field(description="the known rate that `2x baseline` means")] = None
 
 
 class Criterion(Frozen):
     """One stopping check, in the long form; a bare expression is `when` alone."""
 
-    when: Condition
+    when: Annotated[Condition, Field(examples=["error_rate > 2x control"])]
     then: Then = Then.REVERT
-    min_samples: int = 0
-    tolerate: float | None = None
+    min_samples: Annotated[Whole, Field(ge=0, description="treatment units since the phase began")] = 0
+    tolerate: Annotated[Number | None, Field(gt=0, description="what is practically never stopped")] = None
     test: Literal["sequential", "threshold"] = "sequential"
-    for_: Annotated[str | None, Field(alias="for")] = None
+    for_: Annotated[
+        Annotated[
+            str,
+            BeforeValidator(read_streak),
+            WithJsonSchema({"type": "string", "pattern": STREAK, "examples": ["3 of 5"]}),
+        ]
+        | None,
+        Field(alias="for", description="looks of the last looks that must breach, with `test: threshold`"),
+    ] = None
     on_no_data: OnNoData = OnNoData.HOLD
-    no_data_after: Duration | None = None
+    no_data_after: Patience | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, value: Any) -> Any:
+        return {"when": value} if isinstance(value, str) else value
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        """Either form: the bare condition or the mapping."""
+        return {"anyOf": [Condition.json_schema(), handler(schema)]}
 
     @property
     def text(self) -> str:
@@ -128,44 +237,59 @@ class Criterion(Frozen):
 class Stop(Frozen):
     """The stopping criteria and how they are watched; `confidence` is a share, 0.95."""
 
-    check_every: Duration = Duration(seconds=300)
-    no_data_after: Duration = Duration(seconds=3600)
-    confidence: float = 0.95
-    criteria: tuple[Criterion, ...]
+    check_every: Annotated[Duration, Between(Duration(seconds=10), Duration(seconds=3600))] = Duration(seconds=300)
+    no_data_after: Patience = Duration(seconds=3600)
+    confidence: Confidence = 0.95
+    criteria: Annotated[tuple[Criterion, ...], Field(min_length=1, examples=["[error_rate > 2x control]"])]
 
 
 class Tune(Frozen):
     """The confidence-threshold tree: raise a setting, observe, keep it or revert."""
 
-    metric: str
-    when: str
-    raise_: Annotated[Settings, Field(alias="raise")]
-    observe: Duration
-    keep_if: str
+    metric: Annotated[str, Field(examples=["false_positive_rate"])]
+    when: Annotated[Limit, Field(examples=['"> 10%"'])]
+    raise_: Annotated[Settings, Field(alias="raise", examples=["{min_confidence: 0.1, up_to: 0.9}"])]
+    observe: Annotated[Duration, Between(Duration(seconds=10), Duration(days=366)), Field(examples=["1d"])]
+    keep_if: Annotated[Limit, Field(examples=['"< 5%"'])]
     otherwise: Literal["revert"] = "revert"
-    note_if: str | None = None
+    note_if: Limit | None = None
     give_up_after: Duration | None = None
+
+
+def _kind_of_stable(value: object) -> str:
+    return "word" if isinstance(value, str) else "settings"
 
 
 class Plan(Frozen):
     """One rollout as declared."""
 
-    sluice: Literal[1]
-    name: str
-    summary: str = ""
-    owner: str = ""
-    flag: str
-    stable: Settings | Literal["off", "current"]
-    candidate: Settings
-    salt: str | None = None
+    sluice: Annotated[Literal[1], Field(description="version of the format", examples=["1"])]
+    name: Annotated[Name, Field(description="used once, for this rollout", examples=["search-v2"])]
+    summary: Annotated[str, Field(max_length=500)] = ""
+    owner: Annotated[str, Field(max_length=200)] = ""
+    flag: Annotated[Key, Field(description="the key that applications read", examples=["search-ai"])]
+    stable: Annotated[
+        Annotated[Settings, Tag("settings")] | Annotated[Literal["off", "current"], Tag("word")],
+        Discriminator(_kind_of_stable),
+        Field(description="what everyone has now; `off` for a first launch", examples=["{model: v1}"]),
+    ]
+    candidate: Annotated[Settings, Field(min_length=1, description="what is rolled out", examples=["{model: v2}"])]
+    salt: Annotated[
+        Annotated[str, Shape(r"^[!-~]{1,128}$", "1 to 128 printable characters without spaces")] | None,
+        Field(description="keeps the cohorts of an earlier rollout; the name by default"),
+    ] = None
     audience: Audience = Audience()
     schedule: Schedule = Schedule()
-    phases: tuple[Phase, ...]
-    metrics: Mapping[str, Metric]
-    stop: Stop
+    phases: Annotated[tuple[Phase, ...], Field(min_length=1, examples=["[{name: all, expose: 100%, hold: 7d}]"])]
+    metrics: Annotated[
+        Mapping[str, Metric], Field(examples=["{error_rate: {source: events, bad: error, of: request}}"])
+    ]
+    stop: Annotated[Stop, Field(examples=["{criteria: [error_rate > 2x control]}"])]
     tune: tuple[Tune, ...] = ()
-    notify: tuple[str, ...] = ("log",)
-    ends_below_100: bool = False
+    notify: Annotated[
+        tuple[str, ...], Field(description="channels that the operator configured; `log` is built in")
+    ] = ("log",)
+    ends_below_100: Annotated[bool, Strict(), Field(description="the last phase is meant to stay below 100%")] = False
 
     def exposure(self, phase: int) -> int:
         """Exposure of a phase in thousandths of a percent (10 % = 10_000)."""
