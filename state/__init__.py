@@ -1,0 +1,1 @@
+"""What is true and how it came to be: one store over SQLite or PostgreSQL, and the clock its processes share."""

@@ -1,0 +1,117 @@
+"""The statements that make a transition true: the swap of a rollout's revision, its journal line, its notices."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from plans.schema import Plan
+from rollout.decide import due
+from rollout.describe import Notice, notices
+from rollout.exposure import served
+from rollout.model import Evidence, RolloutState, Transition
+from state import rows
+from state.tables import evidences, flag_journal, flags, journal, outbox, rollouts
+
+SUBMIT = "submit"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Why a flag has a new version: `verb` is a transition's, or SUBMIT; `process` is who wrote it."""
+
+    at: datetime
+    verb: str
+    by: str
+    reason: str
+    revision: int | None
+    process: str
+
+
+def lock_flag(tx: Connection, key: str) -> Any | None:
+    """The flag's row, held until this transaction ends: whatever changes a flag or its rollouts queues here."""
+    return tx.execute(select(flags).where(flags.c.key == key).with_for_update()).one_or_none()
+
+
+def change_flag(tx: Connection, row: Any, why: Change, columns: Mapping[str, Any]) -> None:
+    """Write a locked flag's next version with its line in the journal."""
+    version = int(row.version) + 1
+    tx.execute(flags.update().where(flags.c.key == row.key).values(version=version, **columns))
+    journal_flag(tx, {**row._mapping, **columns, "version": version}, why)  # noqa: SLF001 - SQLAlchemy's public name
+
+
+def journal_flag(tx: Connection, row: Mapping[str, Any], why: Change) -> None:
+    """Write down what a flag serves from now on, and why."""
+    serves = {name: row[name] for name in ("version", "rollout", "switch", "value")}
+    tx.execute(flag_journal.insert().values(flag=row["key"], **asdict(why), **serves))
+
+
+def move(tx: Connection, plan: Plan, transition: Transition) -> bool:
+    """Swap the rollout's state, if its revision is still the one decided on; False where it is not."""
+    before, after = transition.before, transition.after
+    step = due(plan, after, transition.at)
+    changed = tx.execute(
+        rollouts.update()
+        .where(rollouts.c.name == before.name, rollouts.c.revision == before.revision)
+        .values(**rows.state_columns(after), due_at=step.at if step else None)
+    )
+    return changed.rowcount == 1
+
+
+def journal_transition(
+    tx: Connection,
+    rollout: int,
+    plan: Plan,
+    digest: str,
+    transition: Transition,
+    process: str,
+    evidence: Evidence | None = None,
+) -> str:
+    """Write the journal line, with its evidence, and the notices; gives what the flag serves of it now.
+
+    Without `evidence` the line carries what is known at this moment.
+    """
+    known = _known(tx, rollout) if evidence is None else rows.evidence_json(evidence)
+    columns = rows.transition_columns(transition)
+    tx.execute(journal.insert().values(rollout_id=rollout, evidence=known, process=process, **columns))
+    post(
+        tx,
+        rollout,
+        f"r{transition.after.revision}",
+        transition.after.revision,
+        transition.at,
+        notices(plan, transition),
+    )
+    return served_json(plan, transition.after, digest)
+
+
+def served_json(plan: Plan, state: RolloutState, digest: str) -> str:
+    """What a state serves, leaving the switch to its own columns."""
+    return rows.flag_json(served(plan, replace(state, killed=False), digest))
+
+
+def post(tx: Connection, rollout: int, subject: str, revision: int, at: datetime, told: Iterable[Notice]) -> None:
+    """Put notices in the outbox; a subject is told once."""
+    lines: list[Mapping[str, Any]] = [
+        {
+            "rollout_id": rollout,
+            "subject": f"{subject}.{number}",
+            "revision": revision,
+            "event": notice.event,
+            "title": notice.title,
+            "body": notice.body,
+            "at": at,
+            "delivered": False,
+        }
+        for number, notice in enumerate(told)
+    ]
+    if lines:
+        tx.execute(outbox.insert(), lines)
+
+
+def _known(tx: Connection, rollout: int) -> str:
+    return str(tx.execute(select(evidences.c.findings).where(evidences.c.rollout_id == rollout)).scalar_one())

@@ -1,0 +1,263 @@
+"""Rows to values and back: the only place that knows both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields, replace
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+import orjson
+from pydantic import JsonValue, TypeAdapter
+
+from plans.expressions import Duration
+from plans.schema import Plan, Settings
+from rollout.exposure import Flag
+from rollout.model import Cause, Command, Evidence, Finding, RolloutState, Status, Transition, Verb
+from state.tables import CommandStatus, Switch
+
+READ_ALONG = frozenset({"killed", "flag_taken_by"})
+STATE_COLUMNS = tuple(field.name for field in fields(RolloutState) if field.name not in READ_ALONG)
+
+_state: TypeAdapter[RolloutState] = TypeAdapter(RolloutState)
+_evidence: TypeAdapter[Evidence] = TypeAdapter(Evidence)
+_finding: TypeAdapter[Finding] = TypeAdapter(Finding)
+_flag: TypeAdapter[Flag] = TypeAdapter(Flag)
+
+Row = Any  # a SQLAlchemy row: attributes by column name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rollout:
+    """One rollout with everything a pass needs: plan, state, and the evidence under its version."""
+
+    id: int
+    plan: Plan
+    plan_text: str
+    digest: str
+    shape: str
+    state: RolloutState
+    evidence: Evidence
+    memory: str | None
+    evidence_version: int
+    due_at: datetime | None
+    settled_at: datetime | None
+    looked_at: datetime | None
+    run_id: str | None
+    submitted_by: str
+
+    @property
+    def name(self) -> str:
+        """The rollout's name."""
+        return self.state.name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Live:
+    """A rollout as a sweep reads it: no plan, no parsed findings.
+
+    `shape` is equal for plans that are judged alike; `verdicts` are those of the last look in the plan's order, joined
+    by commas; `findings` is the JSON of that evidence.
+    """
+
+    id: int
+    digest: str
+    shape: str
+    state: RolloutState
+    memory: str | None
+    evidence_version: int
+    verdicts: str
+    findings: str
+    looked_at: datetime | None
+    due_at: datetime | None
+    settled_at: datetime | None
+    run_id: str | None
+
+    @property
+    def name(self) -> str:
+        """The rollout's name."""
+        return self.state.name
+
+    @property
+    def evidence(self) -> Evidence:
+        """The findings of the last look, parsed now."""
+        return evidence(self.findings)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalEntry:
+    """One line of a rollout's journal; `process` is the part of Sluice that committed it."""
+
+    rollout: str
+    revision: int
+    at: datetime
+    verb: Verb
+    cause: Cause
+    by: str
+    reason: str
+    before: RolloutState
+    after: RolloutState
+    evidence: Evidence
+    finding: Finding | None
+    process: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlagEntry:
+    """One version of a flag; `verb` is None for the submit that took it, `flag` is what was served from `at` on."""
+
+    at: datetime
+    version: int
+    verb: Verb | None
+    by: str
+    reason: str
+    rollout: str | None
+    revision: int | None
+    flag: Flag
+    process: str
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A command and what became of it: the revision it made, or why it was refused."""
+
+    command: Command
+    status: CommandStatus
+    outcome: str | None
+    revision: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notification:
+    """One notice that is still to be told: `event` is what happened, `title` the line that says it."""
+
+    id: int
+    rollout: str
+    revision: int
+    event: str
+    title: str
+    body: str
+    at: datetime
+
+
+def state_columns(state: RolloutState) -> dict[str, Any]:
+    """The columns of a state; what is only read along is left out."""
+    columns = {name: getattr(state, name) for name in STATE_COLUMNS}
+    return columns | {
+        "status": str(state.status),
+        "settings": settings_json(state.settings),
+        "extension": state.extension.text,
+    }
+
+
+def state(row: Row, *, killed: bool, flag_taken_by: str | None = None) -> RolloutState:
+    """The state that a rollout's row holds."""
+    columns = {name: getattr(row, name) for name in STATE_COLUMNS}
+    columns["status"] = Status(row.status)
+    columns["settings"] = orjson.loads(row.settings)
+    columns["extension"] = _duration(row.extension)
+    return RolloutState(**columns, killed=killed, flag_taken_by=flag_taken_by)
+
+
+def state_json(state: RolloutState) -> str:
+    """A whole state, as the journal keeps it."""
+    return _state.dump_json(state).decode()
+
+
+def state_from_json(text: str) -> RolloutState:
+    """Inverse of `state_json`."""
+    return _state.validate_json(text)
+
+
+def evidence_json(evidence: Evidence) -> str:
+    """All findings with their arithmetic."""
+    return _evidence.dump_json(evidence).decode()
+
+
+def evidence(text: str) -> Evidence:
+    """Inverse of `evidence_json`."""
+    return _evidence.validate_json(text)
+
+
+def verdicts(findings: Iterable[Finding]) -> str:
+    """The verdicts alone, to see at a glance whether a look changed any."""
+    return ",".join(finding.verdict for finding in findings)
+
+
+def finding_json(finding: Finding | None) -> str | None:
+    """The criterion that caused a transition, if one did."""
+    return None if finding is None else _finding.dump_json(finding).decode()
+
+
+def flag_json(flag: Flag) -> str:
+    """What a flag serves but for its switch, which has columns of its own."""
+    return _flag.dump_json(replace(flag, version=0)).decode()
+
+
+def flag(row: Row) -> Flag:
+    """What is served: enabled where the switch and the rollout both say so."""
+    value = _flag.validate_json(row.value)
+    return replace(value, enabled=value.enabled and row.switch == Switch.ON, version=row.version)
+
+
+def settings_json(settings: Settings | None) -> str:
+    """Settings as canonical JSON; null where a flag has nothing before its candidate."""
+    return orjson.dumps(None if settings is None else dict(settings), option=orjson.OPT_SORT_KEYS).decode()
+
+
+def transition_columns(transition: Transition) -> dict[str, Any]:
+    """A transition as a row of the journal, without its evidence."""
+    return {
+        "revision": transition.after.revision,
+        "at": transition.at,
+        "verb": str(transition.verb),
+        "cause": str(transition.cause),
+        "by": transition.by,
+        "reason": transition.reason,
+        "epoch": transition.after.epoch,
+        "before": state_json(transition.before),
+        "after": state_json(transition.after),
+        "finding": finding_json(transition.finding),
+    }
+
+
+def journal_entry(name: str, row: Row) -> JournalEntry:
+    """A row of the journal as a value."""
+    return JournalEntry(
+        rollout=name,
+        revision=row.revision,
+        at=row.at,
+        verb=Verb(row.verb),
+        cause=Cause(row.cause),
+        by=row.by,
+        reason=row.reason,
+        before=state_from_json(row.before),
+        after=state_from_json(row.after),
+        evidence=evidence(row.evidence),
+        finding=None if row.finding is None else _finding.validate_json(row.finding),
+        process=row.process,
+    )
+
+
+def command(row: Row) -> Command:
+    """A command as the core reads it."""
+    return Command(
+        id=row.id,
+        verb=Verb(row.verb),
+        by=row.by,
+        reason=row.reason,
+        at=row.at,
+        revision=row.revision,
+        phase=row.phase,
+        question=row.question,
+        args=orjson.loads(row.args),
+    )
+
+
+def args_json(args: Mapping[str, JsonValue]) -> str:
+    """The words of a command."""
+    return orjson.dumps(dict(args)).decode()
+
+
+_duration = lru_cache(maxsize=1024)(Duration.parse)

@@ -1,0 +1,176 @@
+"""What command line, HTTP and forms share: one rollout taken as far as it will go, and one command answered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from pydantic import JsonValue
+
+from plans.load import Known, loads
+from plans.schema import Plan
+from rollout.decide import decide, refusal
+from rollout.describe import effect
+from rollout.model import Command, Evidence, Transition, Verb
+from state.commands import NOTHING, Seen
+from state.errors import RefusedError, StaleStateError, UnknownError
+from state.store import Rollout, Store, Submitted
+from state.tables import CommandStatus
+
+MOST = 20
+
+Settle = Callable[[Transition, str | None], str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Evidence of this very pass: what was judged, the memory it leaves, and the version it was judged from."""
+
+    evidence: Evidence
+    memory: str | None
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a command: the revision it made and its effect in words, or why it was refused.
+
+    `revision` is the rollout's as it stands after the answer.
+    """
+
+    accepted: bool
+    revision: int
+    effect: str
+    why: str | None = None
+
+
+def keep(_transition: Transition, memory: str | None) -> str | None:
+    """Memory goes on as it is."""
+    return memory
+
+
+def step(
+    store: Store, name: str, now: datetime, judged: Judged | None = None, settle: Settle = keep
+) -> tuple[Transition, ...]:
+    """Carry out what is due and what was asked until nothing is left; gives the transitions made.
+
+    Evidence that was judged from an older version than the store's is left aside. `settle` may change the memory that a
+    transition is committed with. Raises UnknownError.
+    """
+    made: list[Transition] = []
+    for _ in range(MOST):
+        rollout = store.rollout(name)
+        evidence, memory = _latest(rollout, None if made else judged)
+        try:
+            transition = _one(store, rollout, evidence, memory, now, settle)
+        except StaleStateError:
+            continue
+        if transition is None:
+            break
+        made.append(transition)
+    return tuple(made)
+
+
+def command(
+    store: Store,
+    name: str,
+    verb: Verb,
+    by: str,
+    reason: str,
+    now: datetime,
+    *,
+    seen: Seen = NOTHING,
+    args: Mapping[str, JsonValue] | None = None,
+) -> Outcome:
+    """Ask something of a rollout and answer at once; `args` are the verb's own words: `settings`, `duration`, `phase`.
+
+    Raises UnknownError for a rollout that was never submitted.
+    """
+    asked = store.add_command(name, verb, by, reason, now, seen=seen, args=args)
+    step(store, name, now)
+    return answer(store, name, asked)
+
+
+def answer(store: Store, name: str, asked: Command) -> Outcome:
+    """What became of a command, which may still be waiting for its turn."""
+    found = store.asked(asked.id)
+    rollout = store.rollout(name)
+    if found.status is CommandStatus.DONE and found.revision is not None:
+        entry = next(entry for entry in store.journal(name) if entry.revision == found.revision)
+        return Outcome(True, rollout.state.revision, effect(rollout.plan, entry.before, entry.after))
+    why = found.outcome or "not carried out yet: something else comes first"
+    return Outcome(False, rollout.state.revision, "", why)
+
+
+def rollback(store: Store, flag: str, by: str, reason: str, now: datetime) -> Outcome:
+    """Give a flag back the stable it had before its last completed rollout.
+
+    Raises UnknownError for an unknown flag, RefusedError where no rollout of it was completed.
+    """
+    store.stable(flag)
+    served = store.flag(flag)
+    if served is None or served.rollout is None:
+        raise RefusedError(f"flag {flag} has had no rollout, so there is nothing to roll back")
+    return command(store, served.rollout, Verb.ROLLBACK, by, reason, now)
+
+
+def submit(
+    store: Store,
+    text: str,
+    by: str,
+    now: datetime,
+    *,
+    known: Known | None = None,
+    file: str = "plan.yaml",
+    unsupported: Callable[[Plan], Sequence[str]] = lambda _plan: (),
+) -> Submitted:
+    """Read a plan and store it as a rollout; `unsupported` names what of a valid plan cannot be judged here.
+
+    Raises PlanError with every problem of the text, RefusedError for what contradicts the store.
+    """
+    plan = loads(text, file, known or Known())
+    if problems := tuple(unsupported(plan)):
+        raise RefusedError(f"{plan.name} cannot be judged yet: {'; '.join(problems)}")
+    return store.submit(plan, text, by, now)
+
+
+def _latest(rollout: Rollout, judged: Judged | None) -> tuple[Evidence, str | None]:
+    """The evidence of the pass itself while nothing newer is stored; a commit of the pass stored it already."""
+    if judged is None or judged.version != rollout.evidence_version:
+        return rollout.evidence, rollout.memory
+    return judged.evidence, judged.memory
+
+
+def _one(
+    store: Store, rollout: Rollout, evidence: Evidence, memory: str | None, now: datetime, settle: Settle
+) -> Transition | None:
+    """One transition, or the answers to what cannot be done and None."""
+    plan, state = rollout.plan, rollout.state
+    pending = store.pending(rollout.name)
+    refused = _refused(plan, rollout, evidence, pending, now)
+    transition = decide(plan, state, evidence, pending, now)
+    if transition is None:
+        for key, why in refused.items():
+            store.refuse(key, why)
+        return None
+    store.commit(
+        transition, evidence, settle(transition, memory), rollout.evidence_version, _before(transition, refused)
+    )
+    return transition
+
+
+def _refused(
+    plan: Plan, rollout: Rollout, evidence: Evidence, pending: Sequence[Command], now: datetime
+) -> dict[int, str]:
+    answers = {command.id: refusal(plan, rollout.state, evidence, command, now) for command in pending}
+    return {key: why for key, why in answers.items() if why is not None}
+
+
+def _before(transition: Transition, refused: Mapping[int, str]) -> dict[int, str]:
+    """Refusals that a transition does not outdate: those of commands older than the one it carries out."""
+    newest = max(transition.consumes, default=0)
+    return {key: why for key, why in refused.items() if key < newest}
+
+
+__all__ = ["Judged", "Outcome", "UnknownError", "answer", "command", "rollback", "step", "submit"]

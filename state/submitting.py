@@ -1,0 +1,152 @@
+"""Taking a plan in: one rollout, its flag, its empty evidence, in one transaction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, select
+from sqlalchemy.exc import IntegrityError
+
+from plans.load import digest as digest_of
+from plans.load import to_json
+from plans.schema import Plan, Settings
+from rollout.decide import due, initial
+from rollout.exposure import declared_stable
+from rollout.model import LIVE, Evidence, RolloutState
+from state import rows
+from state.errors import RefusedError
+from state.journaling import SUBMIT, Change, change_flag, journal_flag, lock_flag, served_json
+from state.tables import Switch, evidences, flags, rollouts
+from state.transactions import Transactions
+
+ATTEMPTS = 3
+NOT_JUDGED_BY = frozenset({"name", "summary", "owner", "flag", "stable", "candidate", "salt", "notify", "audience"})
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """What came of a submit; `created` is False where the same plan was there already."""
+
+    name: str
+    digest: str
+    created: bool
+    effect: str = ""
+
+
+class Submitting(Transactions):
+    """The way in for plans."""
+
+    def submit(self, plan: Plan, text: str, by: str, now: datetime) -> Submitted:
+        """Store a plan as a scheduled rollout that holds its flag; the same plan again is the same rollout.
+
+        Raises RefusedError where the name stands for another plan, another live rollout holds the flag, or `stable` is
+        not what the flag serves.
+        """
+        for _ in range(ATTEMPTS):
+            try:
+                return self._submit(plan, text, by, now)
+            except IntegrityError:  # another process inserted the same name or flag first: look again
+                continue
+        return self._submit(plan, text, by, now)
+
+    def _submit(self, plan: Plan, text: str, by: str, now: datetime) -> Submitted:
+        digest = digest_of(plan)
+        with self.writing() as tx:
+            flag = lock_flag(tx, plan.flag)
+            if self._same(tx, plan, digest):
+                return Submitted(plan.name, digest, created=False)
+            self._refuse_second(tx, plan)
+            resolved = _resolve(plan, flag)
+            state = initial(resolved, now)
+            self._insert(tx, resolved, text, digest, state, by)
+            self._take(tx, flag, resolved, digest, state, by)
+        return Submitted(plan.name, digest, created=True)
+
+    def _same(self, tx: Connection, plan: Plan, digest: str) -> bool:
+        row = tx.execute(select(rollouts.c.digest, rollouts.c.status).where(rollouts.c.name == plan.name)).one_or_none()
+        if row is not None and row.digest != digest:
+            raise RefusedError(
+                f"the name {plan.name} stands for another plan, whose rollout is {row.status}; "
+                f"give the changed plan a new name, and `salt: {plan.bucketing_salt}` where the cohort must stay"
+            )
+        return row is not None
+
+    def _refuse_second(self, tx: Connection, plan: Plan) -> None:
+        where = (rollouts.c.flag == plan.flag, rollouts.c.status.in_([str(status) for status in LIVE]))
+        holder = tx.execute(select(rollouts.c.name, rollouts.c.status).where(*where)).one_or_none()
+        if holder is not None:
+            raise RefusedError(
+                f"flag {plan.flag} is held by the live rollout {holder.name} ({holder.status}); "
+                "abort that one or wait for its end"
+            )
+
+    def _insert(self, tx: Connection, plan: Plan, text: str, digest: str, state: RolloutState, by: str) -> None:
+        step = due(plan, state, state.submitted)
+        key = tx.execute(
+            rollouts.insert().values(
+                **rows.state_columns(state),
+                digest=digest,
+                shape=shape(plan),
+                plan=to_json(plan),
+                plan_text=text,
+                submitted_by=by,
+                check_every=plan.stop.check_every.timedelta.total_seconds(),
+                due_at=step.at if step else None,
+            )
+        ).inserted_primary_key
+        assert key is not None  # noqa: S101 - one inserted row has one key
+        nothing = rows.evidence_json(Evidence())
+        tx.execute(evidences.insert().values(rollout_id=key[0], version=0, verdicts="", findings=nothing))
+
+    def _take(self, tx: Connection, flag: Any, plan: Plan, digest: str, state: RolloutState, by: str) -> None:
+        why = Change(state.submitted, SUBMIT, by, f"submitted {plan.name}", 0, self.process)
+        columns: dict[str, Any] = {"value": served_json(plan, state, digest), "rollout": plan.name}
+        if flag is not None:
+            change_flag(tx, flag, why, columns)
+            return
+        stable = rows.settings_json(declared_stable(plan))
+        columns |= {"key": plan.flag, "version": 1, "switch": str(Switch.ON), "stable": stable}
+        tx.execute(flags.insert().values(**columns))
+        journal_flag(tx, columns, why)
+
+
+def shape(plan: Plan) -> str:
+    """A digest of all that judging depends on: plans of one shape share their compiled rules."""
+    judged = {key: value for key, value in orjson.loads(to_json(plan)).items() if key not in NOT_JUDGED_BY}
+    return sha256(orjson.dumps(judged, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def _resolve(plan: Plan, flag: Any) -> Plan:
+    """The plan with `stable: current` made concrete and its stable known to be what the flag serves."""
+    if flag is None:
+        if plan.stable == "current":
+            raise RefusedError(
+                f"`stable: current` needs a flag that serves something; {plan.flag} is new: name its settings"
+            )
+        return plan
+    serves: Settings | None = orjson.loads(flag.stable)
+    if plan.stable != "current":
+        return _matching(plan, serves)
+    if serves is not None and set(serves) != set(plan.candidate):
+        raise RefusedError(
+            f"flag {plan.flag} serves {_words(serves)}; the candidate must have the same keys: {_words(plan.candidate)}"
+        )
+    return plan.model_copy(update={"stable": "off" if serves is None else serves})
+
+
+def _matching(plan: Plan, serves: Settings | None) -> Plan:
+    declared = declared_stable(plan)
+    if declared != serves:
+        raise RefusedError(
+            f"`stable` must be what flag {plan.flag} serves now: the plan says {_words(declared)}, "
+            f"the flag serves {_words(serves)}; write that, or `stable: current`"
+        )
+    return plan
+
+
+def _words(settings: Settings | None) -> str:
+    return "off" if settings is None else rows.settings_json(settings)
