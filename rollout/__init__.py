@@ -1,0 +1,1 @@
+"""The pure core: values, decisions and words; no I/O, no clock, no randomness."""

@@ -12,7 +12,6 @@ from plans.schema import Criterion, OnNoData, Phase, Plan, Then
 from plans.timeline import local, next_open, next_thaw
 from rollout.model import Evidence, Finding, RolloutState, Status, Verdict
 
-WATCHED = frozenset({Status.RUNNING, Status.AWAITING_APPROVAL, Status.HELD})
 LOOKS_MISSED = 2
 
 
@@ -46,7 +45,7 @@ def blocks(plan: Plan, state: RolloutState, evidence: Evidence, now: datetime) -
     """Everything but the hold itself that stands before the rollout's next step."""
     return (
         *_people(plan, state),
-        *(criteria_blocks(plan, state, evidence) if state.status in WATCHED else ()),
+        *(criteria_blocks(plan, state, evidence) if state.watched else ()),
         *_staleness(plan, state, evidence, now),
         *_calendar(plan, state, now),
     )
@@ -65,7 +64,7 @@ def criteria_blocks(plan: Plan, state: RolloutState, evidence: Evidence) -> Iter
 
 
 def current(finding: Finding, state: RolloutState, evidence: Evidence) -> bool:
-    """Whether a finding speaks of the present promise and, for criteria that hold or notify, of the present settings."""
+    """Whether a finding speaks of the present promise and, if it holds or notifies, of the present settings."""
     lasting = finding.then in {Then.REVERT, Then.DISABLE}
     return evidence.promise == state.promise and (lasting or evidence.settings_epoch == state.settings_epoch)
 
@@ -87,7 +86,7 @@ def _people(plan: Plan, state: RolloutState) -> Iterator[Block]:
 
 def _staleness(plan: Plan, state: RolloutState, evidence: Evidence, now: datetime) -> Iterator[Block]:
     settled = state.entered is not None and state.entered < now - LOOKS_MISSED * plan.stop.check_every.timedelta
-    if state.status in WATCHED and settled and stale(plan, evidence, now):
+    if state.watched and settled and stale(plan, evidence, now):
         seen = "never" if evidence.at is None else local(plan, evidence.at)
         yield Block(Code.STALE_EVIDENCE, f"criteria last judged: {seen}", "by itself")
 

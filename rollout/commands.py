@@ -132,7 +132,9 @@ def _refuse_advance(plan: Plan, state: RolloutState, evidence: Evidence, _c: Com
     return f"outside the window; exposure may grow from {local(plan, opens)}" if opens > now else None
 
 
-def _refuse_extend(_p: Plan, _s: RolloutState, _e: Evidence, command: Command, _n: datetime) -> str | None:
+def _refuse_extend(_p: Plan, state: RolloutState, _e: Evidence, command: Command, _n: datetime) -> str | None:
+    if not state.watched:
+        return f"{state.name} has not started; there is no hold to extend"
     try:
         Duration.parse(_text(command, "duration"))
     except ValueError as error:
@@ -142,6 +144,8 @@ def _refuse_extend(_p: Plan, _s: RolloutState, _e: Evidence, command: Command, _
 
 def _refuse_back(plan: Plan, state: RolloutState, _e: Evidence, command: Command, _n: datetime) -> str | None:
     name = _text(command, "phase")
+    if not state.watched:
+        return f"{state.name} has not started; there is no phase to go back from"
     if _named(plan, name) is None:
         return _unknown_phase(plan, name)
     if _phase(plan, name) >= state.phase:

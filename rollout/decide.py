@@ -10,7 +10,7 @@ from datetime import datetime
 
 from plans.schema import OnNoData, Plan, Then
 from rollout import moves
-from rollout.blocks import WATCHED, Block, blocks, current
+from rollout.blocks import Block, blocks, current
 from rollout.commands import carry_out, refusal
 from rollout.model import Cause, Command, Evidence, Finding, RolloutState, Status, Transition, Verb, Verdict
 from rollout.moves import Why, initial, kill, restore
@@ -79,6 +79,4 @@ def _asked(
 
 def _findings(state: RolloutState, evidence: Evidence) -> list[Finding]:
     """The findings that may still move this rollout."""
-    if state.status not in WATCHED:
-        return []
-    return [finding for finding in evidence.findings if current(finding, state, evidence)]
+    return [finding for finding in evidence.findings if state.watched and current(finding, state, evidence)]

@@ -1,7 +1,7 @@
 """Who gets what: cohorts by one threshold on a salted hash, and the four layers of a flag as one value.
 
-The bucket is MurmurHash3 x86 32-bit of "salt/unit" scaled to 100,000 steps by a multiplication and a shift, which is the
-integer arithmetic of flagd's `fractional` at a total weight of 100,000. Raising the threshold only ever adds units.
+The bucket is MurmurHash3 x86 32-bit of "salt/unit" scaled to 100,000 steps by a multiplication and a shift: the integer
+arithmetic of flagd's `fractional` at a total weight of 100,000. Raising the threshold only ever adds units.
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ class UnitMissingError(Exception):
 class Flag:
     """One flag as it is served: kill switch, exposure, thresholds and model in one value.
 
-    `stable` is None where there is nothing before the candidate; `active` says that a rollout is past its start, so that
-    exposure, allow and block lists are in force. `enabled` is the flag's switch and the rollout's own part together.
+    `stable` is None where there is nothing before the candidate; `active` says that a rollout is past its start, so
+    that exposure, allow and block lists are in force. `enabled` is the flag's switch and the rollout's part together.
     """
 
     key: str

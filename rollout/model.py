@@ -146,8 +146,8 @@ class Finding:
 class Evidence:
     """Every criterion's finding, in the plan's order, as of `at`.
 
-    `promise` and `settings_epoch` are the rollout's own when this was judged: findings from before a resume or a change of
-    settings say nothing about the present (see `RolloutState`).
+    `promise` and `settings_epoch` are the rollout's own when this was judged: findings from before a resume or a change
+    of settings say nothing about the present (see `RolloutState`).
     """
 
     at: datetime | None = None
@@ -179,11 +179,11 @@ class Command:
 class RolloutState:
     """One rollout as the store holds it.
 
-    `entered` is when the present phase began, `since` when the present status did. `killed` is the flag's own switch and
+    `entered` is when the present phase began, `since` when the present status did. `killed` is the flag's own switch,
     `flag_taken_by` the other live rollout on the flag: both are read along and never written by a transition.
-    `settings` are the candidate's in force. Three revisions date the evidence: `epoch` last changed what is served (a bucket
-    never straddles it), `settings_epoch` last changed the candidate's settings or overruled a hold (criteria that hold or
-    notify count afresh from there), `promise` last resumed after a revert or disable (everything counts afresh).
+    `settings` are the candidate's in force. Three revisions date the evidence: `epoch` last changed what is served (no
+    bucket straddles it), `settings_epoch` last changed the candidate's settings or overruled a hold (criteria that hold
+    or notify count afresh from there), `promise` last resumed after a revert or disable (everything counts afresh).
     `seen_phases` is the number of different phases ever entered, `fell_from` the phase a revert or disable ended.
     """
 
@@ -211,6 +211,11 @@ class RolloutState:
     fell_from: int | None = None
     killed: bool = False
     flag_taken_by: str | None = None
+
+    @property
+    def watched(self) -> bool:
+        """Whether the guard's findings may move it: started and not final, whatever it waits for."""
+        return self.status.live and self.phase != NOT_STARTED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

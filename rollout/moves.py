@@ -44,7 +44,9 @@ def initial(plan: Plan, submitted: datetime) -> RolloutState:
     )
 
 
-def enter(verb: Verb, plan: Plan, state: RolloutState, phase: int, now: datetime, why: Why, **changes: Any) -> Transition:
+def enter(
+    verb: Verb, plan: Plan, state: RolloutState, phase: int, now: datetime, why: Why, **changes: Any
+) -> Transition:
     """Begin a phase: its exposure, a hold of its own, nothing adjusted or approved yet."""
     begun = {
         "status": Status.RUNNING,
@@ -62,7 +64,9 @@ def enter(verb: Verb, plan: Plan, state: RolloutState, phase: int, now: datetime
     return _move(verb, state, now, why, **begun | changes)
 
 
-def change_settings(verb: Verb, state: RolloutState, settings: Settings, now: datetime, why: Why, **changes: Any) -> Transition:
+def change_settings(
+    verb: Verb, state: RolloutState, settings: Settings, now: datetime, why: Why, **changes: Any
+) -> Transition:
     """Change the candidate's settings; criteria that hold or notify count afresh from here."""
     merged = {**state.settings, **settings}
     revision = state.revision + 1
