@@ -2,8 +2,10 @@
 
 import ast
 import re
+import sys
 import tomllib
 from collections.abc import Iterator
+from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ CORE = (
 VAGUE_MODULES = {"utils", "util", "helpers", "helper", "common", "misc", "manager", "service", "base"}
 VAGUE_CLASSES = re.compile(r"(Manager|Service|Helper|Utils?)$")
 UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
+COMPANIONS = {"pydantic_core", "starlette", "click"}  # the inner halves of pydantic, fastapi and typer
 LONGEST_FILE = 300
 LONGEST_TEST_FILE = 500
 LONGEST_FUNCTION = 40
@@ -100,6 +103,23 @@ def test_lock_satisfies_every_declared_dependency() -> None:
     assert [] == unmet
 
 
+def test_every_imported_package_is_declared() -> None:
+    """What the rooms import is the standard library, a room, or a dependency of pyproject.toml by name."""
+    declared = {canonicalize_name(Requirement(wanted).name) for wanted in _declared()}
+    provided = {
+        module
+        for module, packages in packages_distributions().items()
+        if declared & {canonicalize_name(package) for package in packages}
+    }
+    undeclared = {
+        f"{_name(path)}: {module}"
+        for path in _sources(*ROOMS)
+        for module in _imported(path)
+        if module not in provided | sys.stdlib_module_names | COMPANIONS | {*ROOMS}
+    }
+    assert set() == undeclared
+
+
 def test_lock_names_no_package_host() -> None:
     """The lock works behind any index: every requirement is a version with hashes, and no line names a place."""
     requirements = [line for line in _lock().splitlines() if line[:1].isalnum()]
@@ -122,6 +142,14 @@ def _tree(path: Path) -> ast.Module:
 
 def _functions(path: Path) -> Iterator[Function]:
     return (node for node in ast.walk(_tree(path)) if isinstance(node, Function))
+
+
+def _imported(path: Path) -> Iterator[str]:
+    for node in ast.walk(_tree(path)):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names = [node.module]
+        yield from (name.split(".")[0] for name in names)
 
 
 def _length(function: Function) -> int:

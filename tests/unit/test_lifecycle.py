@@ -9,6 +9,7 @@ from plans.load import loads
 from rollout.commands import ALLOWED
 from rollout.decide import decide
 from rollout.model import (
+    NOT_STARTED,
     Command,
     Evidence,
     Finding,
@@ -32,7 +33,7 @@ stable:    {model: v1, min_confidence: 0.7}
 candidate: {model: v2, min_confidence: 0.7}
 phases:
   - {name: alpha, expose: 1%, hold: 1d, approval: required, adjust: [{at: 1h, set: {min_confidence: 0.8}}]}
-  - {name: beta, expose: 10%, hold: 1d}
+  - {name: beta, expose: 10%, hold: 1d, approval: required}
   - {name: ga, expose: 100%, hold: 1d}
 metrics:
   e: {source: events, bad: bad, of: all}
@@ -106,10 +107,11 @@ def _essence(state: RolloutState) -> object:
 
 def _transitions(state: RolloutState) -> Iterator[Transition]:
     """What each single cause does to a state, early in the phase and long after its hold."""
-    for now in (state.since, state.since + timedelta(days=30)):
+    began = max(state.since, state.entered or state.since)
+    for now in (began, began + timedelta(days=30)):
         quiet = _evidence(state, now, {})
         causes = [(quiet, ()), *((quiet, (command,)) for command in _commands(now))]
-        causes += [(_evidence(state, now, {text: verdict}), ()) for text, verdict in _alarms()]
+        causes += [(_evidence(state, now, {text: verdict}), ()) for text, verdict in _alarms(state)]
         for evidence, commands in causes:
             if transition := decide(PLAN, state, evidence, commands, now):
                 yield transition
@@ -121,8 +123,9 @@ def _commands(now: datetime) -> Iterator[Command]:
             yield Command(id=1, verb=verb, by="pm", reason="because", at=now, args=args)
 
 
-def _alarms() -> Iterator[tuple[str, Verdict]]:
-    for criterion in PLAN.stop.criteria:
+def _alarms(state: RolloutState) -> Iterator[tuple[str, Verdict]]:
+    """What a criterion may say: nothing before the start, because nothing has been counted yet."""
+    for criterion in PLAN.stop.criteria if state.phase > NOT_STARTED else ():
         yield criterion.text, Verdict.BREACH
         yield criterion.text, Verdict.NO_DATA
 
