@@ -112,7 +112,8 @@ def headline(finding: Finding) -> str:
         case TargetKind.RATIO:
             return f"{condition.metric} {finding.seen:.1f}x {target.reference} {condition.op} {target.value:g}x"
         case TargetKind.SHARE:
-            return f"{condition.metric} {finding.seen:.1%} {condition.op} {target.value:.4g}".replace("%", " %")
+            seen, limit = 100 * finding.seen, 100 * target.value
+            return f"{condition.metric} {seen:.1f} % {condition.op} {limit:g} %"
         case _:
             return f"{condition.metric} {finding.seen:g}: {finding.criterion}"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -54,7 +55,7 @@ AFTER = {
 }
 
 
-def _ask(state: RolloutState, verb: Verb, **fields: object) -> Command:
+def _ask(state: RolloutState, verb: Verb, **fields: Any) -> Command:
     return command(verb, args=ASKED.get(verb, {}), **fields)
 
 

@@ -8,9 +8,10 @@ from datetime import timedelta
 import pytest
 
 from plans.load import load
+from plans.schema import Plan
 from plans.timeline import timeline
 from rollout.decide import blocks, decide, due, initial
-from rollout.model import LIVE, Cause, Evidence, Status, Verb, Verdict
+from rollout.model import LIVE, Cause, Evidence, RolloutState, Status, Verb, Verdict
 from tests.unit.rollout.story import BEGIN, DAY, PLAN, command, evidence, settle, states
 
 MONDAY = BEGIN + 6 * DAY
@@ -62,11 +63,11 @@ def test_decide_acts_on_the_dates_that_preview_prints(example: str) -> None:
     assert [step.at for step in timeline(plan, submitted)] == seen
 
 
-def _fresh(state: object) -> Evidence:
-    return Evidence(promise=state.promise, settings_epoch=state.settings_epoch)  # type: ignore[attr-defined]
+def _fresh(state: RolloutState) -> Evidence:
+    return Evidence(promise=state.promise, settings_epoch=state.settings_epoch)
 
 
-def _without_criteria(plan):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+def _without_criteria(plan: Plan) -> Plan:
     return plan.model_copy(update={"stop": plan.stop.model_copy(update={"criteria": ()})})
 
 

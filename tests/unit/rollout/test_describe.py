@@ -1,0 +1,101 @@
+"""What people are told, word for word."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from plans.schema import Then
+from rollout.decide import decide, kill
+from rollout.describe import effect, headline, look_notices, notices, state_name, status_json
+from rollout.model import Evidence, Verb, Verdict
+from tests.unit.rollout.story import BEGIN, DAY, PLAN, command, evidence, finding, settle, states
+
+NOW = BEGIN + 6 * DAY
+NAMES = {
+    "awaiting": "Waiting for approval: Alpha → Beta",
+    "beta": "Beta · 10 % · until Wed 9 Dec 09:00",
+    "held": "Held: because",
+    "completed": "General availability",
+    "reverted": "Reverted: because",
+    "killed": "Beta · 10 % · killed",
+}
+
+
+@pytest.mark.parametrize("where", sorted(NAMES))
+def test_a_state_name_tells_the_story(where: str) -> None:
+    """One line, readable without knowing Sluice."""
+    state = states()[where]
+    assert state_name(PLAN, state, evidence(state, NOW), NOW) == NAMES[where]
+
+
+def test_a_rollout_that_waits_for_data_says_so() -> None:
+    """Waiting clears by itself and is not called held."""
+    state = states()["approved"]
+    name = state_name(PLAN, state, evidence(state, NOW, error_rate=Verdict.NO_DATA), NOW)
+    assert name == "Alpha · 1 % · waiting: error_rate > 2x control: no_data"
+
+
+def test_an_effect_counts_people() -> None:
+    """20,000 users, 10 %: two thousand go back."""
+    beta = states()["beta"]
+    step = decide(PLAN, beta, evidence(beta, NOW, error_rate=Verdict.BREACH), (), NOW)
+    assert step is not None
+    assert effect(PLAN, step.before, step.after) == "2,000 users go back to v1"
+    off = kill(beta, "oncall", "bad", NOW)
+    assert effect(PLAN, off.before, off.after) == "search-ai is off for everyone; 2,000 users had v2"
+    grown = settle(states()["approved"], NOW)[0]
+    assert effect(PLAN, grown.before, grown.after) == "1,800 users more get v2 (10 %)"
+    bumped = settle(beta, NOW + 2 * DAY)[0]
+    assert effect(PLAN, bumped.before, bumped.after) == "2,000 users get min_confidence 0.7 → 0.8"
+
+
+def test_a_headline_holds_the_numbers_against_the_rule() -> None:
+    """What was seen, then the limit."""
+    bad = replace(finding("error_rate > 2x control", Then.REVERT), seen=6.31)
+    assert headline(bad) == "error_rate 6.3x control > 2x"
+    assert headline(replace(finding("accuracy < 85%", Then.REVERT), seen=0.812)) == "accuracy 81.2 % < 85 %"
+    assert headline(finding("error_rate > 2x control", Then.REVERT)) == "error_rate > 2x control"
+
+
+def test_a_notice_leads_with_what_happened() -> None:
+    """The first line is the event, the rest the evidence, the effect and the author."""
+    beta = states()["beta"]
+    step = decide(PLAN, beta, evidence(beta, NOW, error_rate=Verdict.BREACH), (), NOW)
+    assert step is not None
+    (notice,) = notices(PLAN, step)
+    assert notice.event == "reverted"
+    assert notice.title == "search-v2: reverted - error_rate > 2x control"
+    assert "2,000 users go back to v1" in notice.body
+
+
+def test_missing_data_is_told_once() -> None:
+    """The look at which it went missing tells; the next ones do not."""
+    state = states()["beta"]
+    fine, gone = evidence(state, NOW), evidence(state, NOW, error_rate=Verdict.NO_DATA)
+    assert [notice.event for notice in look_notices(PLAN, fine, gone)] == ["no_data"]
+    assert look_notices(PLAN, gone, replace(gone, at=NOW + timedelta(minutes=5))) == ()
+
+
+def test_status_has_every_promised_field() -> None:
+    """The shape that scripts rely on."""
+    state = states()["awaiting"]
+    shape = status_json(PLAN, state, Evidence(), NOW, environment="test", prefect_url=None)
+    promised = (
+        "name flag status phase exposure settings revision since next blocked_by environment criteria prefect_url"
+    )
+    assert set(promised.split()) <= set(shape)
+    assert (shape["status"], shape["phase"], shape["exposure"]) == ("awaiting_approval", "alpha", 1.0)
+    assert shape["blocked_by"][0] == {"code": "approval", "text": "approval to leave alpha", "clears": "person"}
+
+
+@pytest.mark.parametrize("verb", [verb for verb in Verb if verb not in {Verb.KILL, Verb.RESTORE}])
+def test_every_transition_has_a_notice(verb: Verb) -> None:
+    """Nothing happens silently."""
+    for where, state in states().items():
+        args = {"settings": {"model": "v3"}, "duration": "1d", "phase": "alpha"}
+        step = decide(PLAN, state, evidence(state, NOW), (command(verb, args=args),), NOW)
+        if step is not None:
+            assert notices(PLAN, step)[0].title.startswith("search-v2: "), where
