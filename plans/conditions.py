@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import ClassVar
 
 from plans.grammar import NUMBER, Expression
+from plans.problems import shown
 
 METRIC_NAME = r"[A-Za-z][A-Za-z0-9_-]{0,62}"
 OPERATOR = r">=|<=|>|<"
@@ -136,7 +137,7 @@ def _target(written: str) -> tuple[Target, str]:
         unit = found["unit"]
         apart = " " if unit and " " in unit else ""
         return Target(TargetKind.NUMBER, float(found["number"]), None, unit), f"{found['number']}{apart}{unit or ''}"
-    raise ValueError(f"{written!r} is no target; write {TARGETS}")
+    raise ValueError(f"{shown(written)} is no target; write {TARGETS}")
 
 
 def _difference(found: re.Match[str]) -> tuple[Target, str]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic_core import core_schema
 
 from plans.expressions import Duration, percent
+from plans.problems import shown
 
 if TYPE_CHECKING:
     from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -33,7 +34,7 @@ class Shape:
     def check(self, value: str) -> str:
         """The text itself; raises ValueError with the form where it does not fit."""
         if re.search(self.pattern, value) is None or value.endswith("\n"):
-            raise ValueError(f"{value!r} does not fit; write {self.form}")
+            raise ValueError(f"{shown(value)} does not fit; write {self.form}")
         return value
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
@@ -68,11 +69,11 @@ def read_start(value: object) -> datetime:
     if isinstance(value, datetime) and value.tzinfo is None:
         return value
     if not isinstance(value, str) or not re.search(START, value):
-        raise ValueError(f"{value!r} is no start; write {form}")
+        raise ValueError(f"{shown(value)} is no start; write {form}")
     try:
         start = datetime.fromisoformat(value)
     except ValueError as wrong:
-        raise ValueError(f"{value!r} is on no calendar ({wrong}); write {form}") from None
+        raise ValueError(f"{shown(value)} is on no calendar ({wrong}); write {form}") from None
     _year(start.year)
     return start
 
@@ -82,11 +83,11 @@ def read_date(value: object) -> date:
     if isinstance(value, date) and not isinstance(value, datetime):
         return value
     if not isinstance(value, str) or not re.search(DATE, value):
-        raise ValueError(f"{value!r} is no day; write it as 2026-12-19")
+        raise ValueError(f"{shown(value)} is no day; write it as 2026-12-19")
     try:
         day = date.fromisoformat(value)
     except ValueError as wrong:
-        raise ValueError(f"{value!r} is on no calendar ({wrong}); write a day such as 2026-12-19") from None
+        raise ValueError(f"{shown(value)} is on no calendar ({wrong}); write a day such as 2026-12-19") from None
     _year(day.year)
     return day
 
@@ -98,7 +99,7 @@ def read_confidence(value: object) -> float:
     elif isinstance(value, float):
         share = value
     else:
-        raise ValueError(f"{value!r} is no confidence; write a percentage such as 95%")
+        raise ValueError(f"{shown(value)} is no confidence; write a percentage such as 95%")
     if not LOWEST_CONFIDENCE <= share <= HIGHEST_CONFIDENCE:
         raise ValueError(f"{percent(round(share * 100_000))} is out of range; write 50% to 99.9%")
     return share
@@ -107,10 +108,10 @@ def read_confidence(value: object) -> float:
 def read_streak(value: str) -> str:
     """`3 of 5`, with the first number not above the second."""
     if not re.search(STREAK, value):
-        raise ValueError(f"{value!r} does not fit; write how many looks of how many, such as `3 of 5`")
+        raise ValueError(f"{shown(value)} does not fit; write how many looks of how many, such as `3 of 5`")
     wanted, looks = (int(number) for number in value.split(" of "))
     if wanted > looks:
-        raise ValueError(f"{value!r} can never happen; write at most `{looks} of {looks}`")
+        raise ValueError(f"{shown(value)} can never happen; write at most `{looks} of {looks}`")
     return value
 
 
@@ -121,7 +122,9 @@ def read_zone(value: str) -> str:
     try:
         ZoneInfo(value)
     except (ValueError, OSError, KeyError):
-        raise ValueError(f"{value!r} is no time zone{_meant(value)}; write a name such as America/New_York") from None
+        raise ValueError(
+            f"{shown(value)} is no time zone{_meant(value)}; write a name such as America/New_York"
+        ) from None
     return value
 
 

@@ -8,7 +8,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from plans.problems import Fault, Path, closest, suggestion
+from plans.problems import Fault, Path, closest, shown, suggestion
 from plans.schema import Adjustment, Audience, Criterion, Metric, Phase, Plan, Schedule, Stop, Tune
 
 SECTIONS: Mapping[str, type[BaseModel]] = {
@@ -75,34 +75,34 @@ def _message(error: ErrorDetails, path: Path) -> str:
     if kind == "extra_forbidden":
         return f"unknown key; {_meant(path)}"
     if value is None:
-        return f"is empty; write {_example(path)}, or remove the line"
+        return f"is empty; write {_example(path)}"
     if kind == "value_error":
         return str(context["error"])
     if kind in {"literal_error", "enum"}:
         return _choice(value, context["expected"])
     if kind in KINDS:
-        return f"{_shown(value)} does not fit; write {KINDS[kind]}"
+        return f"{shown(value)} does not fit; write {KINDS[kind]}"
     return _measure(kind, value, context, error["msg"])
 
 
 def _measure(kind: str, value: object, context: Mapping[str, Any], otherwise: str) -> str:
     if kind in BOUNDS:
         name, words = BOUNDS[kind]
-        return f"{_shown(value)} is out of range; write {words} {context[name]:,}"
+        return f"{shown(value)} is out of range; write {words} {context[name]:,}"
     if kind in {"too_short", "string_too_short"}:
         return "is empty; write at least one"
     if kind == "string_too_long":
         return f"is {len(str(value)):,} characters long; write at most {context['max_length']:,}"
     if kind == "too_long":
         return f"holds {context['actual_length']}; write {context['max_length']}"
-    return f"{_shown(value)} does not fit: {otherwise}"
+    return f"{shown(value)} does not fit: {otherwise}"
 
 
 def _choice(value: object, expected: str) -> str:
     choices = [choice.strip("'") for choice in expected.replace(" or ", ", ").split(", ")]
     if len(choices) == 1:
-        return f"{_shown(value)} does not fit; write {choices[0]}"
-    return f"{_shown(value)} does not fit; {_one_of(value, choices)}"
+        return f"{shown(value)} does not fit; write {choices[0]}"
+    return f"{shown(value)} does not fit; {_one_of(value, choices)}"
 
 
 def _one_of(value: object, choices: Sequence[str]) -> str:
@@ -149,8 +149,3 @@ def _inner(annotation: object) -> type[BaseModel] | None:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     return next((found for inner in get_args(annotation) if (found := _inner(inner))), None)
-
-
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."  # noqa: PLR2004 - as much as fits on a line

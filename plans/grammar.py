@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from pydantic_core import core_schema
 
+from plans.problems import shown
+
 if TYPE_CHECKING:
     from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 
@@ -41,7 +43,7 @@ class Expression(ABC):
     def _match(cls, text: str) -> re.Match[str]:
         found = re.fullmatch(cls.PATTERN, " ".join(text.split()))
         if found is None:
-            raise ValueError(f"{text!r} cannot be read; write {cls.FORM}")
+            raise ValueError(f"{shown(text)} cannot be read; write {cls.FORM}")
         return found
 
     @classmethod
@@ -49,7 +51,7 @@ class Expression(ABC):
         if isinstance(value, cls):
             return value
         if not isinstance(value, str):
-            raise ValueError(f"{value!r} is not text; write {cls.FORM}")  # noqa: TRY004 - pydantic collects ValueError
+            raise ValueError(f"{shown(value)} is not text; write {cls.FORM}")  # noqa: TRY004 - pydantic collects ValueError
         return cls.parse(value)
 
     @classmethod

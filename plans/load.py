@@ -8,7 +8,8 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,6 +18,7 @@ from pydantic import ValidationError
 
 from plans import explain, parts, rules
 from plans.problems import Fault, PlanError, Problem, Severity, place
+from plans.problems import Path as Place
 from plans.reader import LARGEST, Document, Unreadable, read
 from plans.rules import Known
 from plans.schema import Plan
@@ -36,6 +38,7 @@ __all__ = [
 ]
 
 NOBODY_ELSE = Known()
+MOST_EXPLAINED = 200
 
 
 def load(path: str | Path, known: Known = NOBODY_ELSE) -> Plan:
@@ -100,7 +103,7 @@ def json_schema() -> dict[str, Any]:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Sluice plan, format 1",
     }
-    return heading | {key: value for key, value in described.items() if key != "title"}
+    return heading | {key: value for key, value in _without_null(described).items() if key != "title"}
 
 
 def _validated(data: Any, known: Known) -> tuple[Plan | None, list[Fault]]:
@@ -109,10 +112,27 @@ def _validated(data: Any, known: Known) -> tuple[Plan | None, list[Fault]]:
     try:
         plan = Plan.model_validate(data)
     except ValidationError as wrong:
-        explained = list(explain.faults(wrong, data))
+        explained = list(islice(explain.faults(wrong, data), MOST_EXPLAINED))
         rest = parts.of_data(data, {fault.path: kind for kind, fault in explained})
-        return None, [fault for _, fault in explained] + list(rules.faults(rest, known))
-    return plan, list(rules.faults(parts.of_plan(plan), known))
+        found = [fault for _, fault in explained] + list(rules.faults(rest, known))
+        return None, _with_empties(found, data)
+    return plan, _with_empties(list(rules.faults(parts.of_plan(plan), known)), data)
+
+
+def _with_empties(found: list[Fault], data: Any) -> list[Fault]:
+    """The faults, and one for each key without a value that none of them tells of: `approval:` is not `required`."""
+    told = {fault.path for fault in found}
+    return found + [
+        Fault(path, "is empty; write a value or remove the line") for path in _empties(data) if path not in told
+    ]
+
+
+def _empties(data: Any, path: Place = ()) -> Iterator[Place]:
+    if data is None:
+        yield path
+    entries = data.items() if isinstance(data, dict) else enumerate(data if isinstance(data, list) else ())
+    for key, value in entries:
+        yield from _empties(value, (*path, key))
 
 
 def _located(document: Document, file: str, found: Iterable[Fault]) -> tuple[Problem, ...]:
@@ -122,6 +142,19 @@ def _located(document: Document, file: str, found: Iterable[Fault]) -> tuple[Pro
         Problem(file, line, place(fault.path), fault.message, fault.severity) for line, fault in lines
     )
     return tuple(sorted(problems, key=lambda problem: problem.line))
+
+
+def _without_null(schema: Any) -> Any:
+    """The schema where a key is left out rather than left empty."""
+    if isinstance(schema, list):
+        return [_without_null(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    kept = {key: _without_null(value) for key, value in schema.items() if not (key == "default" and value is None)}
+    choices = [choice for choice in kept.get("anyOf", ()) if choice != {"type": "null"}]
+    return {key: value for key, value in kept.items() if key != "anyOf"} | (
+        {"anyOf": choices} if len(choices) > 1 else choices[0] if choices else {}
+    )
 
 
 class _Callable(ModuleType):

@@ -15,6 +15,8 @@ from plans.expressions import Duration
 from plans.problems import Path
 from plans.schema import Audience, Criterion, Metric, Phase, Plan, Schedule, Settings, Tune
 
+HARMLESS: Mapping[str, JsonValue] = {"hold": "3650d", "from": "2000-01-01", "to": "2199-12-31"}
+
 T = TypeVar("T")
 
 
@@ -23,6 +25,7 @@ class Parts:
     """A plan as far as it could be read, each part with its index; `broken` are the places that could not."""
 
     stable: Settings | None = None
+    stable_off: bool = False
     candidate: Settings | None = None
     audience: Audience = field(default_factory=Audience)
     schedule: Schedule = field(default_factory=Schedule)
@@ -67,6 +70,7 @@ def of_plan(plan: Plan) -> Parts:
     """All of a plan that could be read."""
     return Parts(
         stable=None if isinstance(plan.stable, str) else plan.stable,
+        stable_off=plan.stable == "off",
         candidate=plan.candidate,
         audience=plan.audience,
         schedule=plan.schedule,
@@ -107,6 +111,7 @@ def of_data(data: Mapping[str, JsonValue], wrong: Mapping[Path, str]) -> Parts:
         metric_names=frozenset(_section(data, "metrics", dict)),
         criteria=tuple(_pieces(Criterion, stop.get("criteria"))),
         tune=tuple(_pieces(Tune, rest.get("tune"))),
+        stable_off=rest.get("stable") == "off",
         ends_below_100=rest.get("ends_below_100") is True,
         broken=frozenset(path for path, kind in wrong.items() if kind != "extra_forbidden"),
     )
@@ -118,7 +123,7 @@ def _related(one: Path, other: Path) -> bool:
 
 
 def _take_out(data: Any, path: Path) -> None:
-    """Remove what is at a path; in a list its place stays, empty, so that the others keep their numbers."""
+    """Remove what is at a path, or put something harmless there; in a list its place stays, so that numbers do."""
     for part in path[:-1]:
         try:
             data = data[part]
@@ -126,6 +131,7 @@ def _take_out(data: Any, path: Path) -> None:
             return
     if isinstance(data, dict) and path:
         data.pop(path[-1], None)
+        data |= {key: harmless for key, harmless in HARMLESS.items() if key == path[-1]}
     elif isinstance(data, list) and path and isinstance(path[-1], int) and path[-1] < len(data):
         data[path[-1]] = None
 

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 Path = tuple[str | int, ...]
 NEAR = 0.6
+LONGEST_QUOTE = 60
 
 
 class Severity(StrEnum):
@@ -63,6 +64,12 @@ def closest(word: str, known: Iterable[str]) -> str | None:
     spelled = {name.lower(): name for name in known}
     found = get_close_matches(word.lower(), spelled, n=1, cutoff=NEAR)
     return spelled[found[0]] if found else None
+
+
+def shown(value: object) -> str:
+    """A value as a message quotes it: whole where it fits, else its beginning."""
+    text = repr(value)
+    return text if len(text) <= LONGEST_QUOTE else f"{text[: LONGEST_QUOTE - 3]}..."
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:

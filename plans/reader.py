@@ -28,7 +28,7 @@ from yaml.parser import Parser
 from yaml.reader import Reader
 from yaml.scanner import Scanner
 
-from plans.problems import Fault, Path
+from plans.problems import Fault, Path, shown
 
 LARGEST = 256_000
 DEEPEST = 20
@@ -82,12 +82,13 @@ def read(text: str) -> Document:
         raise Unreadable(0, "larger than 256 kB; a plan describes one rollout and fits in a few")
     document = Document()
     printable = _printable(text, document)
+    events = _Events(printable)
     try:
-        _Builder(_Events(printable), document).build()
+        _Builder(events, document).build()
     except yaml.MarkedYAMLError as wrong:
         raise Unreadable(_line_of(wrong), f"not YAML: {_words(wrong)}") from None
-    except (yaml.YAMLError, ValueError, OverflowError) as wrong:
-        raise Unreadable(1, f"not YAML: {' '.join(str(wrong).split())}") from None
+    except (ValueError, OverflowError):  # from chr() and int() on escapes and versions
+        raise Unreadable(events.line + 1, "not YAML: a number here is beyond what YAML allows") from None
     return document
 
 
@@ -207,7 +208,7 @@ class _Builder:
             return text
         value = _typed(text)
         if isinstance(value, int | float) and not _exact(value):
-            self._fault(event, path, f"{text} cannot be held exactly; put it in quotes to keep it as text")
+            self._fault(event, path, f"{shown(text)} cannot be held exactly; put it in quotes to keep it as text")
             return 0
         return value
 

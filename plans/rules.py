@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from plans import metric_rules, settings
-from plans.expressions import DAY, FULL, When, percent
+from plans.expressions import DAY, FULL, Reference, When, percent
 from plans.parts import Parts
 from plans.problems import Fault, Path, Severity, suggestion
 from plans.schema import Phase, Tune
@@ -157,6 +157,16 @@ def references(parts: Parts) -> Iterator[Fault]:
             yield Fault(path, message)
 
 
+def silent_control(parts: Parts) -> Iterator[Fault]:
+    """Where stable is off, control sees no feature and may report nothing to compare with."""
+    if not parts.stable_off:
+        return
+    for index, criterion in parts.criteria:
+        if criterion.when.target.reference is Reference.CONTROL:
+            message = "stable is off, so control may report nothing; prefer a share such as `> 2%`, or `2x baseline`"
+            yield Fault(("stop", "criteria", index), message, Severity.WARNING)
+
+
 def decisions(parts: Parts) -> Iterator[Fault]:
     """An A/B decision is made where both cohorts exist."""
     for index, phase in parts.phases:
@@ -204,6 +214,7 @@ RULES: tuple[Callable[[Parts], Iterable[Fault]], ...] = (
     metric_rules.limits,
     criteria,
     references,
+    silent_control,
     decisions,
     tuning,
     unused,

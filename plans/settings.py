@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from pydantic import JsonValue
 
-from plans.problems import suggestion
+from plans.problems import shown, suggestion
 
 Values = Mapping[str, JsonValue]
 
@@ -32,7 +32,7 @@ def faults(settings: Values) -> Iterator[tuple[str, str]]:
         if value is None:
             yield key, "is empty; write a value or remove it"
         elif key == "min_confidence" and not (kind(value) == "a number" and 0 <= float(str(value)) <= 1):
-            yield key, f"{value!r} is out of range; write a number from 0 to 1"
+            yield key, f"{shown(value)} is out of range; write a number from 0 to 1"
 
 
 def mismatches(stable: Values, candidate: Values) -> Iterator[tuple[str, str, str]]:
@@ -66,4 +66,4 @@ def kind(value: JsonValue) -> str:
 def _other_kind(old: JsonValue, new: JsonValue, owner: str) -> str | None:
     if old is None or new is None or kind(old) == kind(new):
         return None
-    return f"{new!r} is {kind(new)} but {owner} has {kind(old)}, {old!r}; applications read one kind, write that"
+    return f"{shown(new)} is {kind(new)} but {owner} has {kind(old)}, {shown(old)}; write {kind(old)}"
