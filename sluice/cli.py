@@ -1,0 +1,174 @@
+"""The command line. Thin: every command reads its options, makes one call, and shows what came back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from enum import StrEnum
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any
+
+import httpx
+import typer
+from sqlalchemy.exc import SQLAlchemyError
+
+from plans.load import Known, PlanError
+from sluice import demo as demo_story
+from sluice import plan_files, render, rollouts, switches
+from sluice import serve as serving_alone
+from sluice import up as house
+from sluice.errors import CommandError, RefusedError, UnreachableError
+from sluice.options import AsJson, Data, PlanFile, emit, settings
+from state.errors import StoreError
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Staged rollouts of AI features: raised phase by phase, watched, asked about, reverted on their own.",
+)
+
+
+class Pin(StrEnum):
+    """What `serve` gives everyone."""
+
+    CANDIDATE = "candidate"
+    STABLE = "stable"
+    OFF = "off"
+
+
+Port = Annotated[int | None, typer.Option(help="Port of the flag server [default: 8800].", show_default=False)]
+
+
+def up(
+    *,
+    data: Data = None,
+    host: Annotated[str | None, typer.Option(help="Loopback only [default: 127.0.0.1].", show_default=False)] = None,
+    port: Port = None,
+    prefect_port: Annotated[
+        int | None, typer.Option(help="Port of Prefect's server and UI [default: 4200].", show_default=False)
+    ] = None,
+) -> None:
+    """Run everything: Prefect server with UI, runner, supervisor, flag server. Ctrl-C stops all of it."""
+    house.run(settings(data=data, host=host, port=port, prefect_port=prefect_port), typer.echo)
+
+
+def demo(
+    *,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave it running at the end, until Ctrl-C.")] = False,
+    data: Annotated[
+        Path | None, typer.Option(help="A new data folder [default: one that is removed].", show_default=False)
+    ] = None,
+    port: Port = None,
+    prefect_port: Annotated[
+        int | None, typer.Option(help="Port of Prefect's server and UI [default: 4200].", show_default=False)
+    ] = None,
+) -> None:
+    """Six weeks in three minutes: one rollout that goes well, one that is reverted by the guard."""
+    demo_story.run(data, port, prefect_port, keep=keep, show=render.console().print)
+
+
+def validate(
+    files: Annotated[list[Path], typer.Argument(help="Plan files.", show_default=False)],
+    *,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Sources and channels that are not configured here only warn.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Check plan files: every problem with its line and its remedy. Exit 1 on any error."""
+    found = [plan_files.validated(file, Known(offline=offline)) for file in files]
+    if as_json:
+        typer.echo(render.as_json(found))
+    for entry in () if as_json else found:
+        for line in plan_files.problem_lines(entry):
+            typer.echo(line, err=True)
+        if entry["ok"]:
+            typer.echo(f"{entry['file']}: ok")
+    if not all(entry["ok"] for entry in found):
+        raise typer.Exit(RefusedError.code)
+
+
+def preview(
+    file: PlanFile,
+    *,
+    start: Annotated[
+        str | None, typer.Option(help="Start then instead: 2026-12-01 09:00, in the plan's zone.", show_default=False)
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """The dated timeline of a plan: exposure, settings, approvals; windows and freezes applied."""
+    plan = plan_files.loaded(file, Known())
+    timeline = plan_files.previewed(plan, start, datetime.now(UTC))
+    emit(timeline, render.preview(timeline), as_json=as_json)
+
+
+def serve(
+    file: PlanFile,
+    *,
+    pin: Annotated[Pin | None, typer.Option(help="Give everyone this.", show_default=False)] = None,
+    phase: Annotated[str | None, typer.Option(help="In this phase [default: the first].", show_default=False)] = None,
+    port: Port = None,
+) -> None:
+    """Serve a plan's flags over OFREP alone, printing tracked events: for an application's own tests."""
+    plan = plan_files.loaded(file, Known(offline=True))
+    serving_alone.run(plan, pin, phase, settings(port=port), typer.echo)
+
+
+def main() -> None:
+    """The `sluice` command."""
+    app()
+
+
+def told(command: Callable[..., None]) -> Callable[..., None]:
+    """A command with every expected error told on stderr and as an exit code: 1 refused, 2 usage, 3 out of reach."""
+
+    @wraps(command)
+    def telling(*args: Any, **options: Any) -> None:
+        try:
+            command(*args, **options)
+        except (CommandError, PlanError, StoreError, SQLAlchemyError, httpx.HTTPError) as error:
+            render.console(stderr=True).print(f"sluice: {error}", style="red", soft_wrap=True)
+            raise typer.Exit(_code(error)) from None
+
+    return telling
+
+
+def _code(error: Exception) -> int:
+    if isinstance(error, CommandError):
+        return error.code
+    return UnreachableError.code if isinstance(error, SQLAlchemyError | httpx.HTTPError) else RefusedError.code
+
+
+START = "Start"
+PLANS = "Plans"
+ROLLOUTS = "Rollouts"
+FLAGS = "Flags"
+COMMANDS: Sequence[tuple[str, str, Any]] = (
+    (START, "up", up),
+    (START, "demo", demo),
+    (PLANS, "validate", validate),
+    (PLANS, "preview", preview),
+    (PLANS, "serve", serve),
+    (ROLLOUTS, "submit", rollouts.submit),
+    (ROLLOUTS, "list", rollouts.list_),
+    (ROLLOUTS, "status", rollouts.status),
+    (ROLLOUTS, "history", rollouts.history),
+    (ROLLOUTS, "approve", rollouts.approve),
+    (ROLLOUTS, "abort", rollouts.abort),
+    (ROLLOUTS, "hold", rollouts.hold),
+    (ROLLOUTS, "resume", rollouts.resume),
+    (ROLLOUTS, "set", rollouts.set_),
+    (ROLLOUTS, "advance", rollouts.advance),
+    (ROLLOUTS, "extend", rollouts.extend),
+    (ROLLOUTS, "back", rollouts.back),
+    (FLAGS, "kill", switches.kill),
+    (FLAGS, "restore", switches.restore),
+    (FLAGS, "rollback", switches.rollback),
+    (FLAGS, "who", switches.who),
+)
+for panel, name, command in COMMANDS:
+    app.command(name, rich_help_panel=panel)(told(command))

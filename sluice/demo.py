@@ -1,0 +1,220 @@
+"""`sluice demo`: six weeks of a good rollout and the end of a bad one, on the real parts, in a few minutes.
+
+Everything it claims is checked against what it expects, and every figure comes from Sluice's store; the application's
+own tally is shown as such. Any disagreement is exit code 1.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import plans
+from plans.load import load
+from plans.schema import Plan
+from plans.timeline import Step, local, timeline
+from rollout.describe import percent
+from rollout.model import Bucket, Cause, Status, Verb
+from sluice import demo_report as report
+from sluice.demo_answer import Approver
+from sluice.demo_house import Application, Feature, application, data_folder, everything_up, free_port, store_at
+from sluice.demo_model import USERS
+from sluice.errors import RefusedError
+from sluice.local import Local
+from sluice.settings import PORT, PREFECT_PORT, Settings
+from state.events import Events
+from state.rows import JournalEntry
+
+Show = Callable[[Any], None]
+EXAMPLES = Path(plans.__file__).with_name("examples")
+GUARDS = frozenset({"guard", "supervisor"})
+"""The guard as a Prefect run, and the same sweep where Prefect does not answer."""
+POLL = 0.1
+PATIENCE = timedelta(minutes=4)
+GOOD = Feature(
+    flag="case-law-ai",
+    visits=2_400,
+    seed=20_261_201,
+    reported=("request", "complaint", "error", "shown", "labelled", "correct", "irrelevant"),
+)
+BAD = Feature(flag="case-law-ai-bad", visits=20_000, seed=20_270_112, reported=("request", "error"))
+
+
+class DemoError(RefusedError):
+    """What the demo saw is not what it expected."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """Where the stories are played: the settings, the store's client, and who to show things to."""
+
+    settings: Settings
+    sluice: Local
+    approver: Approver
+    show: Show
+    wrong: list[str] = field(default_factory=list)
+
+    def expect(self, holds: bool, what: str) -> None:  # noqa: FBT001 - the thing that is expected
+        """Show an expectation and whether it held; what did not is told again at the end."""
+        self.show(f"  {'ok  ' if holds else 'WRONG'} {what}")
+        if not holds:
+            self.wrong.append(what)
+
+
+def run(data: Path | None, port: int | None, prefect_port: int | None, *, keep: bool, show: Show) -> None:
+    """Play both stories; raises DemoError where anything differs from what was expected.
+
+    With `keep` everything stays up until Ctrl-C, and the data folder after it.
+    """
+    signal.signal(signal.SIGTERM, _stop)
+    with ExitStack() as stack:
+        folder = stack.enter_context(data_folder(data, keep=keep))
+        settings = Settings(
+            data=folder,
+            port=port or free_port(PORT),
+            prefect_port=prefect_port or free_port(PREFECT_PORT),
+        )
+        good, bad = load(EXAMPLES / "case-law.yaml"), load(EXAMPLES / "case-law-bad.yaml")
+        stage, preview = _stage(settings, good, show)
+        show("Starting Prefect's server, the runner, the supervisor and the flag server:")
+        stack.enter_context(everything_up(settings, show))
+        stories = (_good(stage, good, preview), _bad(stage, bad))
+        show("\nWho made each transition:")
+        show(report.story_table(stories))
+        _look_further(stage)
+        _conclude(stage)
+        if keep:
+            show("\nStill running; Ctrl-C ends it.")
+            threading.Event().wait()
+
+
+def _stage(settings: Settings, good: Plan, show: Show) -> tuple[Stage, Sequence[Step]]:
+    """The stage with its clock set to the day before the good story begins."""
+    begin = report.day_before(timeline(good, report.BEFORE_ALL))
+    store, clock = store_at(settings.data, begin)
+    sluice = Local(store=store, clock=clock, environment="demo", prefect=settings.prefect_url)
+    stage = Stage(settings=settings, sluice=sluice, approver=Approver(settings.prefect_url, show), show=show)
+    return stage, timeline(good, begin)
+
+
+def _good(stage: Stage, plan: Plan, preview: Sequence[Step]) -> tuple[Plan, Sequence[JournalEntry]]:
+    """The worked example: alpha, an approval, beta with a higher threshold, majority, general availability."""
+    stage.show(f"\n1. {plan.summary}: {plan.name}, from {local(plan, report.day_before(preview))}")
+    entries = _play(stage, plan, "case-law.yaml", GOOD)
+    stage.show("")
+    for difference in (differences := list(report.undated(plan, preview, entries))):
+        stage.show(f"  {difference}")
+    stage.expect(not differences, f"all {len(preview)} dates are those of `sluice preview`")
+    stage.expect(entries[-1].after.status is Status.COMPLETED, "general availability, complete")
+    stage.expect(any(e.verb is Verb.APPROVE and e.cause is Cause.PERSON for e in entries), "a person approved beta")
+    _threshold(stage, plan, entries)
+    return plan, entries
+
+
+def _threshold(stage: Stage, plan: Plan, entries: Sequence[JournalEntry]) -> None:
+    """The day-3 change, from Sluice's own counts of the candidate's users."""
+    stage.show("\n   Irrelevant suggestions before and after day 3 of beta, as Sluice counted them:")
+    found = report.observed("v2.4", _buckets(stage, plan.name), report.thresholds(plan, entries))
+    stage.show(report.observed_table(found))
+    stage.expect([row.threshold for row in found] == [0.7, 0.8], "min_confidence went from 0.7 to 0.8")
+    for row in found:
+        about = f"{row.expected:.1%}".replace(".0%", "%")
+        stage.expect(row.agrees, f"at {row.threshold:g} about {about}, within {report.TOLERANCE} standard deviations")
+
+
+def _buckets(stage: Stage, name: str) -> Sequence[Bucket]:
+    """Everything that Sluice has counted of a rollout."""
+    rollout = stage.sluice.store.rollout(name).id
+    events = Events(stage.sluice.store, stage.sluice.clock)
+    return events.buckets({rollout: None}, stage.sluice.clock.now())[rollout]
+
+
+def _bad(stage: Stage, plan: Plan) -> tuple[Plan, Sequence[JournalEntry]]:
+    """6 % errors against 2 %: nobody is asked, nobody looks, the guard reverts."""
+    stage.show(f"\n2. {plan.summary}: {plan.name}")
+    entries = _play(stage, plan, "case-law-bad.yaml", BAD)
+    last, start = entries[-1], next(entry for entry in entries if entry.verb is Verb.START)
+    highest = max(entry.after.exposure for entry in entries)
+    stage.show("")
+    stage.expect(
+        (last.verb, last.cause) == (Verb.REVERT, Cause.CRITERION), "reverted, by a criterion and by nobody else"
+    )
+    stage.expect(last.process in GUARDS, "the guard did it")
+    stage.expect(highest == plan.exposure(0), f"never more than {percent(plan.exposure(0))} of users had it")
+    told = report.alerts(stage.settings.data, plan.name)
+    stage.expect(any("reverted" in title for title in told), "the alert is in the log")
+    for title in told:
+        stage.show(f"       {title}")
+    stage.show(f"  it took     {report.span(last.at - start.at)} from the start")
+    stage.show(f"  exposed     {report.exposed(plan, start.after.exposure)} of {USERS:,} users were in its cohort")
+    if last.finding is not None:
+        stage.show(f"  evidence    {last.finding.reason}")
+        stage.show(f"              {report.arithmetic(last.finding)}")
+    return plan, entries
+
+
+def _play(stage: Stage, plan: Plan, example: str, feature: Feature) -> Sequence[JournalEntry]:
+    """Submit a plan, run the application, and show each transition until the rollout ends; gives its journal."""
+    file = EXAMPLES / example
+    submitted = stage.sluice.submit(file.read_text(encoding="utf-8"), str(file), "demo", check=False)
+    stage.show(f"  submitted {file.name}: {submitted['effect']}")
+    stage.show(f"  application: {USERS:,} users, {feature.visits:,} visits a day, seed {feature.seed}")
+    with application(stage.settings.url, feature, stage.settings.data / "logs" / f"{feature.flag}.log") as running:
+        entries = [_shown(stage, plan, entry) for entry in _happening(stage, plan, running)]
+        tally = running.end()
+    stage.show(
+        f"  the application's own tally: {tally['visits']:,} visits, {tally['visits_a_second']:,} a second, "
+        f"{tally['users_who_met_the_candidate']:,} users met the candidate"
+    )
+    stage.expect(tally["fallbacks"] == 0, "every evaluation was answered")
+    return entries
+
+
+def _happening(stage: Stage, plan: Plan, running: Application) -> Iterator[JournalEntry]:
+    """The rollout's transitions as they are committed, until it has ended; its question is answered on the way."""
+    seen, deadline = 0, time.monotonic() + PATIENCE.total_seconds()
+    while True:
+        rollout = stage.sluice.store.rollout(plan.name)
+        for entry in stage.sluice.store.journal(plan.name)[seen:]:
+            seen += 1
+            yield entry
+        if not rollout.state.status.live and rollout.state.revision == seen:
+            return
+        stage.approver.look(rollout)
+        running.check()
+        if time.monotonic() > deadline:
+            raise DemoError(
+                f"{plan.name} is still {rollout.state.status} after {PATIENCE}; see {stage.settings.data}/logs"
+            )
+        time.sleep(POLL)
+
+
+def _shown(stage: Stage, plan: Plan, entry: JournalEntry) -> JournalEntry:
+    stage.show(f"  {report.line(plan, entry)}")
+    return entry
+
+
+def _look_further(stage: Stage) -> None:
+    """Where to look, for as long as it runs."""
+    stage.show(f"\nIn Prefect's UI, {stage.settings.prefect_url}:")
+    for name in stage.sluice.store.names():
+        stage.show(f"  {name:<14} {stage.sluice.rollout(name)['prefect_url']}")
+    stage.show(f"On the command line: sluice history case-law-v24 --data {stage.settings.data}")
+
+
+def _conclude(stage: Stage) -> None:
+    if stage.wrong:
+        raise DemoError(f"{len(stage.wrong)} things were not as expected: {'; '.join(stage.wrong)}")
+    stage.show("\nEverything was as expected.")
+
+
+def _stop(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

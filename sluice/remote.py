@@ -1,0 +1,127 @@
+"""Sluice behind a server's address: the HTTP interface, with its errors as those of commands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+
+from sluice.errors import RefusedError, UnreachableError
+
+Json = dict[str, Any]
+PATIENCE = 30.0
+
+
+class Remote:
+    """A flag server at `url`."""
+
+    def __init__(self, url: str, key: str | None) -> None:
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        self._url = url
+        self._http = httpx.Client(base_url=url, headers=headers, timeout=PATIENCE, trust_env=False)
+
+    def submit(self, text: str, file: str, by: str, *, check: bool) -> Json:
+        """Hand in a plan; the server knows its own sources and channels."""
+        params = {"by": by, "file": file} | ({"check": "true"} if check else {})
+        headers = {"Content-Type": "application/yaml"}
+        answer = self._object("POST", "/v1/rollouts", content=text.encode(), params=params, headers=headers)
+        return {"prefect_run": None, "url": None} | answer
+
+    def run_of(self, name: str) -> Json:
+        """The rollout's run by its address in the UI."""
+        url = self.rollout(name)["prefect_url"]
+        return {"prefect_run": url.rpartition("/")[2] if url else None, "url": url}
+
+    def supervised(self) -> bool:
+        """Whether the server is whole."""
+        try:
+            return bool(self._http.get("/healthz").status_code == httpx.codes.OK)
+        except httpx.HTTPError:
+            return False
+
+    def rollouts(self) -> list[Json]:
+        """All rollouts."""
+        found: list[Json] = self._ask("GET", "/v1/rollouts")
+        return found
+
+    def rollout(self, name: str) -> Json:
+        """One rollout."""
+        return self._object("GET", f"/v1/rollouts/{name}")
+
+    def history(self, name: str) -> list[Json]:
+        """The journal."""
+        entries: list[Json] = self._ask("GET", f"/v1/rollouts/{name}/journal")
+        return entries
+
+    def command(
+        self,
+        name: str,
+        verb: str,
+        by: str,
+        reason: str,
+        revision: int | None,
+        args: Mapping[str, Any],
+        *,
+        check: bool,
+    ) -> Json:
+        """Ask something of a rollout."""
+        body = {"command": verb, "by": by, "reason": reason, **args}
+        seen = {"revision": revision} if revision is not None else {}
+        extra = {"check": True} if check else {}
+        return self._object("POST", f"/v1/rollouts/{name}/commands", json=body | seen | extra)
+
+    def kill(self, flag: str, by: str, reason: str) -> Json:
+        """Switch a flag off for everyone."""
+        return self._object("POST", f"/v1/flags/{flag}/kill", json={"by": by, "reason": reason})
+
+    def restore(self, flag: str, by: str, reason: str) -> Json:
+        """Lift a flag's kill switch."""
+        return self._object("POST", f"/v1/flags/{flag}/restore", json={"by": by, "reason": reason})
+
+    def rollback(self, flag: str, by: str, reason: str) -> Json:
+        """Give everyone the old stable."""
+        return self._object("POST", f"/v1/flags/{flag}/rollback", json={"by": by, "reason": reason})
+
+    def who(self, flag: str, unit: str, attributes: Mapping[str, str], at: str | None) -> Json:
+        """What a unit is served."""
+        params = {"at": at} if at else {}
+        body = {"unit": unit, "context": dict(attributes)}
+        return self._object("POST", f"/v1/flags/{flag}/who", json=body | params)
+
+    def close(self) -> None:
+        """Give back connections."""
+        self._http.close()
+
+    def _object(self, method: str, path: str, **content: Any) -> Json:
+        answer: Json = self._ask(method, path, **content)
+        return answer
+
+    def _ask(self, method: str, path: str, **content: Any) -> Any:
+        try:
+            response = self._http.request(method, path, **content)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise UnreachableError(f"{self._url} does not answer ({error}); is `sluice up` running there?") from error
+        if response.is_success:
+            return response.json()
+        raise _error(response)
+
+
+def _error(response: httpx.Response) -> RefusedError | UnreachableError:
+    where = f"{response.request.method} {response.request.url}: {response.status_code}"
+    try:
+        told = response.json()
+    except ValueError:
+        return UnreachableError(f"{where}: not a Sluice server's answer")
+    if response.status_code >= httpx.codes.INTERNAL_SERVER_ERROR or not isinstance(told, dict) or "error" not in told:
+        return UnreachableError(f"{where}: {told}")
+    problems = [str(_problem(problem)) for problem in told.get("problems", ())]
+    return RefusedError("\n".join(problems or [str(told["error"])]))
+
+
+def _problem(problem: Any) -> str:
+    if not isinstance(problem, dict):
+        return str(problem)
+    line = f"{problem['line']}: " if problem.get("line") else ""
+    place = f"{problem['place']}: " if problem.get("place") else ""
+    return f"{line}{place}{problem.get('message', problem)}"

@@ -1,0 +1,200 @@
+"""Everything in one process tree: Prefect's server with its UI, runner, supervisor and flag server."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+from sluice.errors import UnreachableError
+from sluice.leftovers import alone, record
+from sluice.processes import Child, Command, last_lines, stop
+from sluice.settings import Settings
+
+Say = Callable[[str], None]
+TICK = 0.1
+PATIENCE = 180.0
+"""Seconds for everything to be ready; a fresh database on a busy machine takes 20."""
+TRIES = 3
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def run(settings: Settings, say: Say) -> None:
+    """Run everything until SIGINT, SIGTERM or SIGHUP, telling the addresses and `ready` by `say`.
+
+    Raises UnreachableError where a port is taken or a part does not start, RefusedError where another `up` runs here.
+    """
+    prepare(settings.data)
+    with alone(settings.data), _until_signalled() as told:
+        for option, port in (("--port", settings.port), ("--prefect-port", settings.prefect_port)):
+            check_port(settings.host, port, option)
+        House(settings, say).run(told)
+
+
+class House:
+    """The processes of one data folder: `servers` come first and go last, `workers` need the Prefect server."""
+
+    def __init__(self, settings: Settings, say: Say) -> None:
+        environment = child_environment(settings, os.environ)
+        self.settings = settings
+        self.say = say
+        self.servers = [Child(command) for command in server_commands(settings, environment)]
+        self.workers = [Child(command) for command in worker_commands(settings, environment)]
+        self.running: list[Child] = []
+        self._groups: list[int] = []
+
+    def run(self, told: threading.Event) -> None:
+        """Start everything, keep it running until told to stop, then leave nothing behind."""
+        try:
+            if self._start(told):
+                self._announce()
+            while not told.wait(TICK):
+                self._tend()
+        finally:
+            for children in (self.workers, self.servers):
+                stop(children, grace=4.0)
+
+    def _start(self, told: threading.Event) -> bool:
+        deadline = time.monotonic() + PATIENCE
+        self.running += self.servers
+        if not self._wait(told, deadline, lambda: answers(f"{self.settings.prefect_url}/api/health")):
+            return False
+        self.running += self.workers
+        return self._wait(told, deadline, lambda: answers(f"{self.settings.url}/healthz"))
+
+    def _wait(self, told: threading.Event, deadline: float, ready: Callable[[], bool]) -> bool:
+        while not told.wait(TICK):
+            self._tend()
+            if ready():
+                return True
+            self._give_up_on_the_hopeless(deadline)
+        return False
+
+    def _give_up_on_the_hopeless(self, deadline: float) -> None:
+        for child in self.running:
+            if child.deaths >= TRIES:
+                end = "\n  ".join(last_lines(child.command.log))
+                raise UnreachableError(f"{child.name} does not start; {child.command.log} ends with:\n  {end}")
+        if time.monotonic() > deadline:
+            raise UnreachableError(
+                f"not ready after {PATIENCE:g} s: {complaint(self.settings.url)}; see {logs(self.settings.data)}"
+            )
+
+    def _tend(self) -> None:
+        for child in self.running:
+            code = child.tend(time.monotonic())
+            if code is not None:
+                self.say(f"{child.name} ended with {code}; starting it again (log: {child.command.log})")
+        groups = [child.group for child in self.running if child.group is not None]
+        if groups != self._groups:
+            record(self.settings.data, groups)
+            self._groups = groups
+
+    def _announce(self) -> None:
+        for line in addresses(self.settings):
+            self.say(line)
+        self.say("ready")
+
+
+def addresses(settings: Settings) -> Iterator[str]:
+    """Where everything is, one line each."""
+    yield f"flag server  {settings.url}  (OFREP, outcomes, control; API at {settings.url}/docs)"
+    yield f"prefect UI   {settings.prefect_url}"
+    yield f"data folder  {settings.data.resolve()}"
+    yield f"logs         {logs(settings.data).resolve()}"
+
+
+def prepare(data: Path) -> None:
+    """Make the data folder with its logs, closed to other users of the machine."""
+    data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    data.chmod(0o700)
+    logs(data).mkdir(exist_ok=True)
+    (data / "prefect").mkdir(exist_ok=True)
+
+
+def logs(data: Path) -> Path:
+    """Where the processes of a data folder write what they say."""
+    return data / "logs"
+
+
+def check_port(host: str, port: int, option: str) -> None:
+    """Raise UnreachableError where something else listens."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise UnreachableError(
+                f"port {port} on {host} is taken ({error.strerror}); stop what listens there, or choose: {option} N"
+            ) from error
+
+
+def child_environment(settings: Settings, inherited: Mapping[str, str]) -> dict[str, str]:
+    """What the processes are told; a Prefect profile of the user's own, which may point elsewhere, is left out."""
+    kept = {k: v for k, v in inherited.items() if not k.startswith("PREFECT_") or k.startswith("PREFECT_SERVER_")}
+    data = settings.data.resolve()
+    database = {"SLUICE_DATABASE_URL": settings.database_url} if settings.database_url else {}
+    return kept | database | {
+        "SLUICE_DATA": str(data),
+        "SLUICE_ENVIRONMENT": settings.environment,
+        "PREFECT_HOME": str(data / "prefect"),
+        "PREFECT_API_URL": f"{settings.prefect_url}/api",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+        "PYTHONUNBUFFERED": "1",
+    }  # fmt: skip
+
+
+def server_commands(settings: Settings, environment: Mapping[str, str]) -> Iterator[Command]:
+    """Prefect's server and the flag server."""
+    prefect = ("-m", "prefect", "server", "start", "--host", settings.host, "--port", str(settings.prefect_port))
+    flags = ("-m", "serving", "--data", str(settings.data.resolve()), "--host", settings.host)
+    yield _python("prefect server", prefect, settings, environment)
+    yield _python("flag server", (*flags, "--port", str(settings.port)), settings, environment)
+
+
+def worker_commands(settings: Settings, environment: Mapping[str, str]) -> Iterator[Command]:
+    """The runner, which wakes each rollout's run, and the supervisor, which watches."""
+    yield _python("runner", ("-m", "flows.deploy"), settings, environment)
+    yield _python("supervisor", ("-m", "flows.supervise"), settings, environment)
+
+
+def _python(name: str, arguments: tuple[str, ...], settings: Settings, environment: Mapping[str, str]) -> Command:
+    log = logs(settings.data) / f"{name.replace(' ', '-')}.log"
+    return Command(name, (sys.executable, *arguments), environment, log)
+
+
+def answers(url: str) -> bool:
+    """Whether a GET is answered with 200."""
+    try:
+        return httpx.get(url, timeout=2.0, trust_env=False).status_code == httpx.codes.OK
+    except httpx.HTTPError:
+        return False
+
+
+def complaint(url: str) -> str:
+    """What the flag server says is missing."""
+    try:
+        return httpx.get(f"{url}/healthz", timeout=2.0, trust_env=False).text
+    except httpx.HTTPError as error:
+        return f"flag server: {error}"
+
+
+@contextmanager
+def _until_signalled() -> Iterator[threading.Event]:
+    told = threading.Event()
+    before = {number: signal.signal(number, lambda *_: told.set()) for number in STOP_SIGNALS}
+    try:
+        yield told
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

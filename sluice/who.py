@@ -1,0 +1,112 @@
+"""Who gets what and when: the past from the flag's journal, the future from the plan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from plans.schema import Plan
+from rollout import moves
+from rollout.describe import percent
+from rollout.exposure import TARGETING_KEY, Flag, Variant, bucket, forced, served, unit_of, variant
+from rollout.model import Cause, RolloutState, Status, Verb
+from rollout.moves import Why
+from rollout.schedule import due, take_step
+from state.errors import UnknownError
+from state.rows import Rollout
+from state.store import Store
+
+Attributes = Mapping[str, str]
+FORECAST = Why(cause=Cause.SCHEDULE, reason="forecast")
+
+
+def who(store: Store, key: str, unit: str, attributes: Attributes, now: datetime, at: datetime) -> dict[str, Any]:
+    """What a unit is served at an instant: before `now` by the journal, after it as the plan will have it.
+
+    `joins` is when the unit gets the candidate if nothing stops the rollout; null where it has it or never will.
+    Raises UnknownError for a flag that no plan ever named.
+    """
+    entries = store.flag_journal(key)
+    if not entries:
+        raise UnknownError("flag", key, (flag.key for flag in store.flags()))
+    flag = entries[-1].flag
+    context = {**attributes} if flag.unit == TARGETING_KEY else {**attributes, flag.unit: unit}
+    rollout = _live(store, flag)
+    history = [(entry.at, entry.flag) for entry in entries if entry.at <= max(now, entries[0].at)]
+    coming = list(_forecast(rollout, flag, now)) if rollout else []
+    return _told([*history, *coming], unit, context, now, at)
+
+
+def _told(
+    course: list[tuple[datetime, Flag]], unit: str, context: Attributes, now: datetime, at: datetime
+) -> dict[str, Any]:
+    """The answer at `at`, from everything that the flag served and will serve in order."""
+    until_then = [(since, flag) for since, flag in course if since <= at] or course[:1]
+    flag = until_then[-1][1]
+    variants = [(since, variant(flag, unit, context)[0]) for since, flag in until_then]
+    later = [(since, variant(flag, unit, context)[0]) for since, flag in course if since > max(at, now)]
+    has = variants[-1][1] is Variant.CANDIDATE
+    joins = None if has else next((since for since, what in later if what is Variant.CANDIDATE), None)
+    return {
+        "variant": str(variants[-1][1]),
+        "bucket": bucket(flag.salt, unit_of(flag, unit, context) or unit),
+        "exposure": flag.exposure / 1000,
+        "why": _why(flag, unit, context),
+        "since": _iso(_since(variants)),
+        "joins": _iso(joins) if joins else None,
+    }
+
+
+def _since(variants: list[tuple[datetime, Variant]]) -> datetime:
+    """When the present variant began: the oldest instant of its unbroken run."""
+    since, present = variants[-1]
+    for at, what in reversed(variants):
+        if what is not present:
+            break
+        since = at
+    return since
+
+
+def _why(flag: Flag, unit: str, context: Attributes) -> str:
+    """The rule that decides, in words."""
+    if not flag.enabled:
+        return "the flag is off for everyone"
+    if not flag.active:
+        return "no rollout is under way"
+    if (listed := forced(flag, unit, context)) is not None:
+        return "on the allow list" if listed is Variant.CANDIDATE else "on the block list"
+    place = bucket(flag.salt, unit_of(flag, unit, context) or unit)
+    side = "below" if place < flag.exposure else "not below"
+    return f"bucket {place:,} of 100,000 is {side} the exposure of {percent(flag.exposure)}"
+
+
+def _live(store: Store, flag: Flag) -> Rollout | None:
+    if flag.rollout is None:
+        return None
+    rollout = store.rollout(flag.rollout)
+    return rollout if rollout.state.status.live else None
+
+
+def _forecast(rollout: Rollout, flag: Flag, now: datetime) -> Iterator[tuple[datetime, Flag]]:
+    """What the flag will serve from when, if every approval comes at once and nothing stops the rollout."""
+    for at, state in _states(rollout.plan, rollout.state, now):
+        yield at, served(rollout.plan, state, flag.plan)
+
+
+def _states(plan: Plan, state: RolloutState, now: datetime) -> Iterator[tuple[datetime, RolloutState]]:
+    while (step := due(plan, state, now)) or state.status is Status.AWAITING_APPROVAL:
+        if step is None:
+            state = moves.approve(state, now, FORECAST).after
+            continue
+        now = max(now, step.at)
+        begins = step.what is Verb.START
+        move = (
+            moves.enter(Verb.START, plan, state, 0, now, FORECAST) if begins else take_step(plan, state, now, FORECAST)
+        )
+        state = move.after
+        yield now, state
+
+
+def _iso(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
