@@ -6,8 +6,9 @@ Nothing here waits for a store: an evaluation is a look-up, a hash and two prepa
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import mmh3
@@ -39,12 +40,13 @@ Context = tuple[str | None, dict[str, Any]]
 
 @dataclass(slots=True)
 class Tally:
-    """How much was evaluated since the start, for `/metrics`."""
+    """How much was asked and reported since the start, for `/metrics`."""
 
     single: int = 0
     bulk: int = 0
     unchanged: int = 0
     failed: int = 0
+    outcomes: Counter[str] = field(default_factory=Counter)
 
 
 class ContextError(Exception):

@@ -25,7 +25,7 @@ class Response:
         return orjson.loads(self.body)
 
 
-async def request(app: App, method: str, path: str, body: bytes, headers: dict[str, str]) -> Response:
+async def request(app: App, method: str, path: str, body: bytes, headers: dict[str, str], query: str = "") -> Response:
     """One request through the ASGI interface, its body in one piece."""
     sent: list[Message] = []
     incoming: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
@@ -41,7 +41,7 @@ async def request(app: App, method: str, path: str, body: bytes, headers: dict[s
         "method": method,
         "path": path,
         "raw_path": path.encode(errors="replace"),
-        "query_string": b"",
+        "query_string": query.encode(),
         "root_path": "",
         "scheme": "http",
         "http_version": "1.1",
@@ -54,8 +54,8 @@ async def request(app: App, method: str, path: str, body: bytes, headers: dict[s
     return Response(sent[0]["status"], found, b"".join(message.get("body", b"") for message in sent[1:]))
 
 
-def call(app: App, method: str, path: str, body: object = b"", **headers: str) -> Response:
+def call(app: App, method: str, path: str, body: object = b"", query: str = "", **headers: str) -> Response:
     """One request and its answer; a body that is not bytes is sent as JSON."""
     raw = body if isinstance(body, bytes) else orjson.dumps(body)
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return asyncio.run(asyncio.wait_for(request(app, method, path, raw, named), 30))
+    return asyncio.run(asyncio.wait_for(request(app, method, path, raw, named, query), 30))

@@ -40,7 +40,7 @@ class Listener:
 
 def run(story: Callable[[], Awaitable[None]]) -> None:
     """Run one story in a loop of its own."""
-    asyncio.run(asyncio.wait_for(story(), 30))  # type: ignore[arg-type]
+    asyncio.run(asyncio.wait_for(story(), 30))
 
 
 def test_a_change_reaches_every_open_stream(flag: Flag) -> None:
