@@ -1,0 +1,62 @@
+"""The flag server put together over one store: flags in memory, a thread that keeps them fresh, and every endpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from fastapi import FastAPI
+
+from serving import control, refusals, system
+from serving.app import routed, with_lifespan
+from serving.asgi import App
+from serving.flags import FlagSet
+from serving.guard import Guard
+from serving.health import Health
+from serving.metrics import Serving
+from serving.ofrep import Tally, ofrep_app
+from serving.stream import Streams
+from serving.track import Intake, track_app
+from serving.watch import Watch
+from state.clock import Clock
+from state.database import connect, migrate
+from state.events import Events
+from state.store import Store
+
+PROCESS = "flag server"
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """One flag server: the ASGI application and the streams that must end before it can."""
+
+    app: App
+    streams: Streams
+
+    @classmethod
+    def open(cls, url: str, environment: Mapping[str, str]) -> House:
+        """A flag server over the database at `url`; Prefect is looked at where PREFECT_API_URL says."""
+        engine = connect(url)
+        migrate(engine)
+        store = Store(engine, PROCESS)
+        desk = control.Desk(
+            store=store,
+            clock=Clock(store),
+            environment=environment.get("SLUICE_ENVIRONMENT", "default"),
+            prefect=environment.get("PREFECT_API_URL"),
+        )
+        return furnished(desk)
+
+
+def furnished(desk: control.Desk) -> House:
+    """A flag server over what the control endpoints work with."""
+    flags, tally = FlagSet(), Tally()
+    streams, watch = Streams(flags), Watch(desk.store, flags)
+    health = Health(desk.store, watch, desk.prefect, desk.clock.real)
+    api = FastAPI(title="Sluice", description="Staged rollouts of AI features.")
+    refusals.register(api)
+    api.include_router(control.routes(desk))
+    api.include_router(system.routes(desk, health, Serving(flags, tally, streams)))
+    track = track_app(Intake(Events(desk.store, desk.clock)), tally.outcomes)
+    app = routed(Guard(), ofrep_app(flags, streams, tally), track, api)
+    return House(with_lifespan(app, watch.start, watch.stop), streams)

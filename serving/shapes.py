@@ -1,0 +1,99 @@
+"""The JSON of the control endpoints that is not already worded by `rollout.describe`, and what they accept."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
+
+from plans.problems import Problem
+from rollout.describe import finding_json, served_exposure
+from rollout.model import RolloutState, Verb
+from state.rows import JournalEntry, Rollout
+
+HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+def _visible(text: str) -> str:
+    if found := HIDDEN.search(text):
+        raise ValueError(
+            f"character {found.group()!a} is not allowed: control and direction characters hide what is said"
+        )
+    return text
+
+
+Who = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_visible)]
+Why = Annotated[str, Field(max_length=2_000), AfterValidator(_visible)]
+Count = Annotated[int, Field(ge=0, lt=2**31)]
+
+
+class Asked(BaseModel):
+    """What a person asks of a flag's switch."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    by: Who
+    reason: Why = ""
+
+
+class AskedCommand(Asked):
+    """What a person asks of a rollout; `revision` and `question` are what they saw, `check` only tells the effect."""
+
+    command: Verb
+    revision: Count | None = None
+    question: Count | None = None
+    phase: Annotated[str, Field(max_length=200)] | None = None
+    duration: Annotated[str, Field(max_length=50)] | None = None
+    settings: dict[str, JsonValue] | None = None
+    check: bool = False
+
+    @property
+    def args(self) -> dict[str, JsonValue]:
+        """The verb's own words, as the core reads them."""
+        words: dict[str, JsonValue] = {"phase": self.phase, "duration": self.duration, "settings": self.settings}
+        return {name: value for name, value in words.items() if value is not None}
+
+
+def journal_json(entry: JournalEntry) -> dict[str, Any]:
+    """One line of a journal, as `sluice history --json` and `…/journal` give it."""
+    return {
+        "revision": entry.revision,
+        "at": entry.at.isoformat().replace("+00:00", "Z"),
+        "transition": str(entry.verb),
+        "cause": str(entry.cause),
+        "by": entry.by,
+        "reason": entry.reason,
+        "from": _state_json(entry.before),
+        "to": _state_json(entry.after),
+        "evidence": [finding_json(finding) for finding in entry.evidence.findings],
+        "finding": None if entry.finding is None else finding_json(entry.finding),
+        "process": entry.process,
+    }
+
+
+def problem_json(problem: Problem) -> dict[str, Any]:
+    """One problem of a plan, as `sluice validate --json` gives it."""
+    return {
+        "line": problem.line,
+        "place": problem.place,
+        "message": problem.message,
+        "severity": str(problem.severity),
+    }
+
+
+def run_url(prefect_api: str | None, rollout: Rollout) -> str | None:
+    """Where a person sees the rollout's run in Prefect's UI; None until it has one."""
+    if prefect_api is None or rollout.run_id is None:
+        return None
+    return f"{prefect_api.removesuffix('/').removesuffix('/api')}/runs/flow-run/{rollout.run_id}"
+
+
+def _state_json(state: RolloutState) -> dict[str, Any]:
+    return {
+        "status": str(state.status),
+        "phase": state.phase if state.phase >= 0 else None,
+        "exposure": served_exposure(state) / 1000,
+        "enabled": state.enabled and not state.killed,
+        "settings": dict(state.settings),
+    }
