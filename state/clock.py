@@ -67,8 +67,11 @@ class Clock:
         return self._real()
 
     def until(self) -> datetime | None:
-        """How far the application has reported; None on a real clock and where it never said."""
-        return self._store.ticks().reported_until
+        """The instant that an accelerated clock will not pass before somebody acts: on a due step or an open question.
+
+        An application may live that far with its flags as they are; None on a real clock, and where nothing is due.
+        """
+        return None if self.kind is ClockKind.REAL else self._store.ticks().barrier
 
     def accelerate(self, start: datetime, rate: float) -> None:
         """Turn the store's clock into one that starts at `start` and runs `rate` times as fast as the machine's."""

@@ -15,7 +15,7 @@ from rollout.describe import Notice, notices
 from rollout.exposure import served
 from rollout.model import Evidence, RolloutState, Transition
 from state import rows
-from state.tables import evidences, flag_journal, flags, journal, outbox, rollouts
+from state.tables import evidences, flag_journal, flags, journal, outbox, rollouts, slots
 
 SUBMIT = "submit"
 
@@ -59,6 +59,8 @@ def move(tx: Connection, plan: Plan, transition: Transition) -> bool:
         .where(rollouts.c.name == before.name, rollouts.c.revision == before.revision)
         .values(**rows.state_columns(after), due_at=step.at if step else None)
     )
+    if after.epoch != before.epoch:
+        _end_buckets(tx, transition)
     return changed.rowcount == 1
 
 
@@ -111,6 +113,13 @@ def post(tx: Connection, rollout: int, subject: str, revision: int, at: datetime
     ]
     if lines:
         tx.execute(outbox.insert(), lines)
+
+
+def _end_buckets(tx: Connection, transition: Transition) -> None:
+    """What was served until now changes here, so the open buckets end here."""
+    rollout = select(rollouts.c.id).where(rollouts.c.name == transition.before.name).scalar_subquery()
+    open_ = (slots.c.rollout_id == rollout, slots.c.until > transition.at)
+    tx.execute(slots.update().where(*open_).values(until=transition.at))
 
 
 def _known(tx: Connection, rollout: int) -> str:

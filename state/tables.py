@@ -276,6 +276,9 @@ class SlotRow(SQLModel, table=True):
     start: datetime = Field(sa_type=Micros)
     epoch: int
     until: datetime = Field(sa_type=Micros, index=True)
+    phase: int
+    exposure: int
+    settings_epoch: int
     cohort: str
     event: str
 
@@ -305,13 +308,13 @@ class BadUnitRow(SQLModel, table=True):
 
 
 class BatchRow(SQLModel, table=True):
-    """The receipt of a batch of outcomes, so that sending it again counts nothing twice."""
+    """A batch of outcomes that came in, so that sending it again counts nothing twice."""
 
     __tablename__: ClassVar[Any] = "batch"
+    __table_args__ = ({"sqlite_with_rowid": False},)
 
     id: str = Field(primary_key=True)
-    at: datetime = _instant(index=True)
-    receipt: str = _text()
+    at: datetime = Field(sa_type=Micros, index=True)
 
 
 class SeenEventRow(SQLModel, table=True):

@@ -64,9 +64,9 @@ def _tables() -> None:
     op.create_table(
         "batch",
         sa.Column("id", sa.String(), nullable=False),
-        sa.Column("at", INSTANT, nullable=False),
-        sa.Column("receipt", sa.Text(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
+        sqlite_with_rowid=False,
     )
     op.create_index(op.f("ix_batch_at"), "batch", ["at"], unique=False)
     op.create_table(
@@ -303,6 +303,9 @@ def _tables() -> None:
         sa.Column("start", sa.BigInteger(), nullable=False),
         sa.Column("epoch", sa.Integer(), nullable=False),
         sa.Column("until", sa.BigInteger(), nullable=False),
+        sa.Column("phase", sa.Integer(), nullable=False),
+        sa.Column("exposure", sa.Integer(), nullable=False),
+        sa.Column("settings_epoch", sa.Integer(), nullable=False),
         sa.Column("cohort", sa.String(), nullable=False),
         sa.Column("event", sa.String(), nullable=False),
         sa.ForeignKeyConstraint(
