@@ -69,6 +69,24 @@ def current(finding: Finding, state: RolloutState, evidence: Evidence) -> bool:
     return evidence.promise == state.promise and (lasting or evidence.settings_epoch == state.settings_epoch)
 
 
+def starved(plan: Plan, state: RolloutState, evidence: Evidence) -> tuple[Finding, ...]:
+    """The findings whose data has been missing for the plan's patience, a phase's first moments forgiven.
+
+    While the flag is killed silence is expected, and nothing is missing.
+    """
+    if state.entered is None or evidence.at is None or state.killed:
+        return ()
+    silent = evidence.at - state.entered
+    patience = {c.text: (c.no_data_after or plan.stop.no_data_after).timedelta for c in plan.stop.criteria}
+    return tuple(
+        finding
+        for finding in evidence.findings
+        if finding.verdict is Verdict.NO_DATA
+        and current(finding, state, evidence)
+        and silent >= patience.get(finding.criterion, timedelta.max)
+    )
+
+
 def stale(plan: Plan, evidence: Evidence, now: datetime) -> bool:
     """Whether the last look is older than two intervals of the plan's own."""
     interval: timedelta = plan.stop.check_every.timedelta

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from plans.schema import OnNoData, Plan, Then
 from rollout import moves
-from rollout.blocks import Block, blocks, current
+from rollout.blocks import Block, blocks, current, starved
 from rollout.commands import carry_out, refusal
 from rollout.model import Cause, Command, Evidence, Finding, RolloutState, Status, Transition, Verb, Verdict
 from rollout.moves import Why, initial, kill, restore
@@ -61,8 +61,8 @@ def _consequence(state: RolloutState, finding: Finding, now: datetime) -> Transi
 def _starved(plan: Plan, state: RolloutState, evidence: Evidence, now: datetime) -> Transition | None:
     """A revert for want of data, where the plan asks for that."""
     impatient = {criterion.text for criterion in plan.stop.criteria if criterion.on_no_data is OnNoData.REVERT}
-    for finding in _findings(state, evidence):
-        if finding.verdict is Verdict.NO_DATA and finding.criterion in impatient and not state.killed:
+    for finding in starved(plan, state, evidence) if state.watched else ():
+        if finding.criterion in impatient:
             return moves.fall(Verb.REVERT, state, now, Why(cause=Cause.NO_DATA, reason=finding.reason, finding=finding))
     return None
 

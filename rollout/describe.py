@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 from plans.expressions import Condition, TargetKind
 from plans.schema import Plan, Settings, Then
 from plans.timeline import Step, local
-from rollout.blocks import Block, Code, blocks
+from rollout.blocks import Block, Code, blocks, current, starved
 from rollout.exposure import declared_stable
 from rollout.model import FULL, Counts, Evidence, Finding, RolloutState, Status, Transition, Verb, Verdict
 from rollout.schedule import due
@@ -127,15 +127,23 @@ def notices(plan: Plan, transition: Transition) -> tuple[Notice, ...]:
     return (Notice(event, f"{lead} - {_subject(plan, transition)}", body),)
 
 
-def look_notices(plan: Plan, before: Evidence, after: Evidence) -> tuple[Notice, ...]:
-    """What to tell of a look that moved nothing: a new breach that only notifies, and data that went missing."""
-    old = {finding.criterion: finding.verdict for finding in before.findings}
+def look_notices(plan: Plan, state: RolloutState, before: Evidence, after: Evidence) -> tuple[Notice, ...]:
+    """What to tell of a look that moved nothing: a new breach that only notifies, data that has gone missing."""
+    told = {finding.criterion for finding in _alarming(plan, state, before)}
     return tuple(
-        Notice(event, f"{plan.name}: {finding.reason}")
-        for finding in after.findings
-        if old.get(finding.criterion) is not finding.verdict
-        for event in _look_events(finding)
+        Notice("no_data" if finding.verdict is Verdict.NO_DATA else "breached", f"{plan.name}: {finding.reason}")
+        for finding in _alarming(plan, state, after)
+        if finding.criterion not in told
     )
+
+
+def _alarming(plan: Plan, state: RolloutState, evidence: Evidence) -> tuple[Finding, ...]:
+    breaches = (
+        finding
+        for finding in evidence.findings
+        if finding.verdict is Verdict.BREACH and finding.then is Then.NOTIFY and current(finding, state, evidence)
+    )
+    return (*breaches, *starved(plan, state, evidence))
 
 
 def preview_json(plan: Plan, steps: Sequence[Step], warnings: Sequence[str]) -> dict[str, Any]:
@@ -234,13 +242,6 @@ def _subject(plan: Plan, transition: Transition) -> str:
         return state_name(plan, after, Evidence(), transition.at)
     place = title(plan.phases[after.phase].name) if after.phase >= 0 else "not started"
     return f"{place}, {percent(served_exposure(after))}"
-
-
-def _look_events(finding: Finding) -> Iterator[str]:
-    if finding.verdict in {Verdict.NO_DATA, Verdict.UNPROVEN}:
-        yield str(finding.verdict)
-    elif finding.verdict is Verdict.BREACH and finding.then is Then.NOTIFY:
-        yield "breached"
 
 
 def _many(plan: Plan, exposure: int) -> str:

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from plans.load import load
-from plans.schema import Plan
+from plans.schema import OnNoData, Plan
 from plans.timeline import timeline
 from rollout.decide import blocks, decide, due, initial
 from rollout.model import LIVE, Cause, Evidence, RolloutState, Status, Verb, Verdict
@@ -121,6 +121,17 @@ def test_no_data_never_advances(metric: str, verdict: Verdict) -> None:
     state, now = states()["approved"], MONDAY
     assert settle(state, now)[0].verb is Verb.ADVANCE
     assert decide(PLAN, state, evidence(state, now, **{metric: verdict}), (), now) is None
+
+
+def test_a_new_phase_is_given_time_before_silence_reverts_it() -> None:
+    """`on_no_data: revert` counts from the phase's beginning: nothing has been heard in its first minute."""
+    criteria = tuple(c.model_copy(update={"on_no_data": OnNoData.REVERT}) for c in PLAN.stop.criteria)
+    plan = PLAN.model_copy(update={"stop": PLAN.stop.model_copy(update={"criteria": criteria})})
+    beta = states()["beta"]
+    for passed, verb in ((timedelta(minutes=1), None), (timedelta(hours=1), Verb.REVERT)):
+        now = MONDAY + passed
+        step = decide(plan, beta, evidence(beta, now, error_rate=Verdict.NO_DATA), (), now)
+        assert (step and step.verb) == verb
 
 
 def test_old_evidence_never_advances() -> None:

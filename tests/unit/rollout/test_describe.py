@@ -74,9 +74,11 @@ def test_a_notice_leads_with_what_happened() -> None:
 def test_missing_data_is_told_once() -> None:
     """The look at which it went missing tells; the next ones do not."""
     state = states()["beta"]
-    fine, gone = evidence(state, NOW), evidence(state, NOW, error_rate=Verdict.NO_DATA)
-    assert [notice.event for notice in look_notices(PLAN, fine, gone)] == ["no_data"]
-    assert look_notices(PLAN, gone, replace(gone, at=NOW + timedelta(minutes=5))) == ()
+    late = NOW + timedelta(hours=1)
+    fine, gone = evidence(state, late), evidence(state, late, error_rate=Verdict.NO_DATA)
+    assert look_notices(PLAN, state, Evidence(), evidence(state, NOW, error_rate=Verdict.NO_DATA)) == ()
+    assert [notice.event for notice in look_notices(PLAN, state, fine, gone)] == ["no_data"]
+    assert look_notices(PLAN, state, gone, replace(gone, at=late + timedelta(minutes=5))) == ()
 
 
 def test_status_has_every_promised_field() -> None:
