@@ -38,7 +38,7 @@ __all__ = [
 ]
 
 NOBODY_ELSE = Known()
-MOST_EXPLAINED = 200
+MOST_TOLD = 200
 
 
 def load(path: str | Path, known: Known = NOBODY_ELSE) -> Plan:
@@ -63,6 +63,9 @@ def check(text: str, file: str = "plan.yaml", known: Known = NOBODY_ELSE) -> tup
     plan, found = _validated(document.data, known)
     problems = _located(document, file, found)
     refused = any(problem.severity is Severity.ERROR for problem in problems)
+    if len(problems) > MOST_TOLD:
+        rest = f"{len(problems) - MOST_TOLD} more problems; put these right first"
+        problems = (*problems[:MOST_TOLD], Problem(file, 0, "", rest))
     return None if refused else plan, problems
 
 
@@ -112,7 +115,7 @@ def _validated(data: Any, known: Known) -> tuple[Plan | None, list[Fault]]:
     try:
         plan = Plan.model_validate(data)
     except ValidationError as wrong:
-        explained = list(islice(explain.faults(wrong, data), MOST_EXPLAINED))
+        explained = list(islice(explain.faults(wrong, data), MOST_TOLD))
         rest = parts.of_data(data, {fault.path: kind for kind, fault in explained})
         found = [fault for _, fault in explained] + list(rules.faults(rest, known))
         return None, _with_empties(found, data)

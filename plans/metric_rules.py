@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from math import inf
 
 from plans.conditions import METRIC_NAME, Condition, Target, TargetKind
 from plans.parts import Parts
@@ -137,8 +138,8 @@ def _total_misfit(condition: Condition, metric: Metric) -> str | None:
 
 
 def _out_of_range(target: Target, metric: Metric) -> str | None:
-    if target.kind is TargetKind.NUMBER and metric.range and not metric.range[0] <= target.value <= metric.range[1]:
-        low, high = metric.range
+    low, high = metric.range or (-inf, inf)
+    if target.kind is TargetKind.NUMBER and low < high and not low <= target.value <= high:
         return f"{target.value:g} is outside the metric's range [{low:g}, {high:g}]; write a limit inside it"
     return None
 

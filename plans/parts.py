@@ -46,8 +46,8 @@ class Parts:
         return not any(_related(broken, place) for broken in self.broken for place in places)
 
     def exposure(self, phase: Phase) -> int | None:
-        """Exposure of a phase in thousandths of a percent, None where users of an unknown audience are meant."""
-        if phase.expose.units is not None and self.audience.size is None:
+        """Exposure of a phase in thousandths of a percent, None where the audience is unknown or has fewer users."""
+        if phase.expose.units is not None and phase.expose.units > (self.audience.size or 0):
             return None
         return phase.expose.thousandths(self.audience.size)
 
