@@ -1,0 +1,1 @@
+"""Evidence into verdicts: what was counted, held against what the plan allows."""

@@ -1,0 +1,213 @@
+"""How one bucket changes what the gate remembers.
+
+Each bucket is consumed once and in order, and evidence is taken after every one of them, so that nothing depends on how
+buckets were batched into looks.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from gates.bounds import lower_bound, upper_bound
+from gates.memory import Known, Memory, Record, Trial, fresh
+from gates.rules import Against, Gate, Reads, Rule, Side, count, frozen_tests
+from gates.sequential import (
+    PROOF_CAP,
+    Masses,
+    Onset,
+    Ratios,
+    Unspent,
+    evidence,
+    onset_weight,
+    rate_step,
+    ratio_step,
+)
+from rollout.model import FULL, NOT_STARTED, Bucket, Counts
+
+FROZEN_CONFIDENCE = 0.95
+NOTHING = (Counts(), Counts())
+
+
+class Entry(NamedTuple):
+    """The onset prior that enters with a bucket, and what is left of it afterwards."""
+
+    weight: float
+    left: float
+
+
+def place(bucket: Bucket) -> tuple[float, int]:
+    """Where a bucket stands in the order of all: (start in epoch seconds, exposure epoch)."""
+    return bucket.start.timestamp(), bucket.epoch
+
+
+def renewed(gate: Gate, memory: Memory, promise: int, settings_epoch: int) -> Memory:
+    """Start evidence afresh: all of it with a new promise, with new settings that of criteria that hold or notify."""
+    settings_epoch = max(settings_epoch, memory.settings_epoch)
+    if promise > memory.promise:
+        records = tuple(
+            [Record(fresh(rule), _unheard(record.known)._replace(frozen=None)) for rule, record in _pairs(gate, memory)]
+        )
+        return Memory(memory.cursor, promise, settings_epoch, NOT_STARTED, 0, Unspent(), Unspent(), records)
+    if settings_epoch > memory.settings_epoch:
+        records = tuple([r if rule.lasting else Record(fresh(rule), r.known) for rule, r in _pairs(gate, memory)])
+        return memory._replace(settings_epoch=settings_epoch, passing=Unspent(), records=records)
+    return memory
+
+
+def frozen(gate: Gate, memory: Memory) -> Memory:
+    """The memory with control's rate frozen from all buckets so far, for every rule that compares with control."""
+    records = tuple([record._replace(known=_frozen(rule, record.known)) for rule, record in _pairs(gate, memory)])
+    return memory._replace(records=records)
+
+
+def consumed(gate: Gate, memory: Memory, bucket: Bucket) -> Memory:
+    """The memory after one bucket, which must lie behind the cursor."""
+    memory = renewed(gate, memory, memory.promise, bucket.settings_epoch)
+    end = bucket.end.timestamp()
+    if bucket.epoch < memory.promise:
+        return memory._replace(cursor=place(bucket), records=_bygone(gate, memory, bucket, end))
+    lasting, lasting_left = _entry(gate.onset, memory.lasting, bucket.phase)
+    passing: Entry | None = None  # where the bucket's settings are no longer in force
+    passing_left = memory.passing
+    if bucket.settings_epoch == memory.settings_epoch:
+        passing, passing_left = _entry(gate.onset, memory.passing, bucket.phase)
+    records = tuple(
+        [
+            _updated(rule, record, bucket, lasting if rule.lasting else passing, end)
+            for rule, record in zip(gate.rules, _turned(gate, memory, bucket), strict=True)
+        ]
+    )
+    return Memory(
+        place(bucket),
+        memory.promise,
+        memory.settings_epoch,
+        bucket.phase,
+        bucket.exposure,
+        lasting_left,
+        passing_left,
+        records,
+    )
+
+
+def stands_frozen(rule: Rule, known: Known, exposure: int) -> bool:
+    """Whether a rule compares with control's frozen rate: at 100 %, and for a baseline from the second phase on."""
+    return known.frozen is not None and (exposure == FULL or rule.against is Against.HISTORY)
+
+
+def proof(rule: Rule, trial: Trial) -> float:
+    """The evidence that the limit is kept; 1 where nobody asked for it."""
+    return evidence(trial.proof, rule.tests.proof.weights, 0.0) if rule.tests.proof else 1.0
+
+
+def _pairs(gate: Gate, memory: Memory) -> zip[tuple[Rule, Record]]:
+    return zip(gate.rules, memory.records, strict=True)
+
+
+def _entry(onset: Onset, unspent: Unspent, phase: int) -> tuple[Entry, Unspent]:
+    weight, left = onset_weight(onset, unspent, phase)
+    return Entry(weight, left.by_phase + left.by_drip), left
+
+
+def _bygone(gate: Gate, memory: Memory, bucket: Bucket, end: float) -> tuple[Record, ...]:
+    """A bucket of a promise that has ended: it still tells of control and of the event's name."""
+    return tuple(
+        [
+            Record(trial, _unheard(_noted(rule, known, *bucket.counts.get(rule.metric, NOTHING), end)))
+            for rule, (trial, known) in _pairs(gate, memory)
+        ]
+    )
+
+
+def _turned(gate: Gate, memory: Memory, bucket: Bucket) -> tuple[Record, ...]:
+    """Where a phase or full exposure begins: samples count anew, and control's rate is frozen where it is needed."""
+    entered, full = bucket.phase != memory.phase, bucket.exposure == FULL != memory.exposure
+    if not (entered or full):
+        return memory.records
+    records = []
+    for rule, (trial, known) in _pairs(gate, memory):
+        turned = _frozen(rule, known) if full or (entered and rule.against is Against.HISTORY) else known
+        records.append(Record(trial, _unheard(turned) if entered else turned))
+    return tuple(records)
+
+
+def _unheard(known: Known) -> Known:
+    """What is known at the beginning of a phase: nobody has been heard in it."""
+    return known._replace(samples=0, treatment_heard=None, control_heard=None)
+
+
+def _frozen(rule: Rule, known: Known) -> Known:
+    """Control's rate over all earlier buckets as two 95 % bounds; the metric's baseline where nothing was counted."""
+    total = known.past_total
+    if not rule.needs_control:
+        return known
+    if not total:
+        return known._replace(frozen=(rule.baseline, rule.baseline)) if rule.baseline else known
+    x = count(Counts(known.past_bad, total), rule.reads)
+    return known._replace(frozen=(lower_bound(x, total, FROZEN_CONFIDENCE), upper_bound(x, total, FROZEN_CONFIDENCE)))
+
+
+def _updated(rule: Rule, record: Record, bucket: Bucket, entry: Entry | None, end: float) -> Record:
+    treatment, control = bucket.counts.get(rule.metric, NOTHING)
+    trial, known = record
+    noted = _noted(rule, known, treatment, control, end)
+    if entry is None:
+        return Record(trial, noted)
+    masses, proof = _tested(rule, record, treatment, control, entry.weight, bucket.exposure)
+    found = evidence(masses, rule.tests.breach.weights, entry.left)
+    _, _, _, peak, treatment_bad, treatment_total, control_bad, control_total = trial
+    tried = Trial(
+        masses,
+        proof,
+        found,
+        max(found, peak),
+        treatment_bad + treatment.bad,
+        treatment_total + treatment.total,
+        control_bad + control.bad,
+        control_total + control.total,
+    )
+    return Record(tried, noted)
+
+
+def _noted(rule: Rule, known: Known, treatment: Counts, control: Counts, end: float) -> Known:
+    past_bad, past_total, samples, bounds, treatment_heard, control_heard, proven = known
+    return Known(
+        past_bad + control.bad,
+        past_total + control.total,
+        samples + treatment.total,
+        bounds,
+        end if treatment.total else treatment_heard,
+        end if control.total else control_heard,
+        proven or count(treatment, rule.reads) > 0 or count(control, rule.reads) > 0,
+    )
+
+
+def _tested(
+    rule: Rule, record: Record, treatment: Counts, control: Counts, w: float, exposure: int
+) -> tuple[Masses, Masses]:
+    """Breach and proof after one bucket: by the ratio gate beside a control, by the rate gate against a fixed rate."""
+    trial, known = record
+    tests = rule.tests
+    if isinstance(tests, Ratios):
+        if not stands_frozen(rule, known, exposure):
+            return _compared(rule, tests, trial, treatment, control, w)
+        tests = frozen_tests(tests, rule.side, *(known.frozen or (0.0, 1.0)))
+    a = treatment.total
+    x = treatment.bad if rule.counted is Reads.BAD else a - treatment.bad
+    masses = rate_step(trial.masses, w, x, a, tests.breach)
+    return masses, _cut(rate_step(trial.proof, 0.0, x, a, tests.proof)) if tests.proof else ()
+
+
+def _compared(
+    rule: Rule, tests: Ratios, trial: Trial, treatment: Counts, control: Counts, w: float
+) -> tuple[Masses, Masses]:
+    """The ratio gate, with the arms swapped where the breach lies below."""
+    upper, lower = (treatment, control) if rule.side is Side.ABOVE else (control, treatment)
+    a, c, x, y = upper.total, lower.total, upper.bad, lower.bad
+    if rule.reads is Reads.GOOD:
+        x, y = a - x, c - y
+    masses = ratio_step(trial.masses, w, x, a, y, c, tests.breach)
+    return masses, _cut(ratio_step(trial.proof, 0.0, x, a, y, c, tests.proof)) if tests.proof else ()
+
+
+def _cut(proof: Masses) -> Masses:
+    return tuple([min(mass, PROOF_CAP) for mass in proof])

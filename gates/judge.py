@@ -1,0 +1,117 @@
+"""Counts into verdicts: one pure function from a rollout's memory and its new buckets to its evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from gates import words
+from gates.consume import consumed, frozen, place, proof, renewed, stands_frozen
+from gates.memory import Known, Memory, Record, blank
+from gates.rules import Gate, Rule, Unsupported, compile, unsupported  # noqa: A004 - read as judge.compile
+from gates.words import PROOF_NEEDED
+from rollout.model import FULL, NOT_STARTED, Bucket, Cohort, Counts, Evidence, Finding, RolloutState, Verdict
+
+__all__ = ["Gate", "Memory", "Unsupported", "compile", "freeze", "judge", "unsupported"]
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What all criteria of one look share: `heard_phase` is that of the last bucket, `now` is in epoch seconds."""
+
+    state: RolloutState
+    heard_phase: int
+    now: float
+    seen_events: frozenset[str]
+
+
+def judge(
+    gate: Gate,
+    memory: Memory | None,
+    buckets: Sequence[Bucket],
+    state: RolloutState,
+    now: datetime,
+    seen_events: frozenset[str] = frozenset(),
+) -> tuple[Memory, Evidence]:
+    """The memory after all buckets not consumed before, and every criterion's finding at `now`.
+
+    `memory` is None at the first look; `seen_events` are the event names ever seen for the flag, in any cohort.
+    """
+    memory = renewed(gate, memory or blank(gate), state.promise, state.settings_epoch)
+    for bucket in sorted(buckets, key=place):
+        if memory.cursor is None or place(bucket) > memory.cursor:
+            memory = consumed(gate, memory, bucket)
+    look = Look(state, memory.phase, now.timestamp(), seen_events)
+    findings = tuple([_finding(rule, record, look) for rule, record in zip(gate.rules, memory.records, strict=True)])
+    return memory, Evidence(now, findings, state.promise, state.settings_epoch)
+
+
+def freeze(memory: Memory, gate: Gate) -> Memory:
+    """The memory with control's rate frozen from all buckets so far, for the transaction that enters 100 %.
+
+    The first bucket at 100 % freezes again, from the same buckets and any that were still open at that transaction.
+    """
+    return frozen(gate, memory)
+
+
+def _finding(rule: Rule, record: Record, look: Look) -> Finding:
+    trial, known = record
+    fixed = stands_frozen(rule, known, look.state.exposure)
+    samples = known.samples if look.heard_phase == look.state.phase else 0
+    verdict, missing = _verdict(rule, record, look, samples, fixed=fixed)
+    seen = words.seen(rule, record, fixed=fixed)
+    return Finding(
+        criterion=rule.text,
+        then=rule.then,
+        verdict=verdict,
+        reason=missing or words.arithmetic(rule, record, verdict, seen, fixed=fixed),
+        treatment=Counts(trial.treatment_bad, trial.treatment_total),
+        control=Counts(trial.control_bad, trial.control_total),
+        evidence=trial.peak if verdict is Verdict.BREACH else trial.found,
+        threshold=rule.threshold,
+        samples=samples,
+        seen=seen,
+        tolerated=rule.tolerated,
+        limit=rule.limit,
+    )
+
+
+def _verdict(rule: Rule, record: Record, look: Look, samples: int, *, fixed: bool) -> tuple[Verdict, str]:
+    """The verdict, and in words what stands in the way of judging; "" where it rests on the counts alone.
+
+    A breach outranks missing data, and missing data all that would rest on data. `min_samples` keeps a phase from
+    ending and a criterion from passing; it never delays a breach, whose evidence holds for any number of samples.
+    """
+    trial, known = record
+    if trial.peak >= rule.threshold:
+        return Verdict.BREACH, ""
+    if look.state.phase == NOT_STARTED:
+        return Verdict.INSUFFICIENT, words.waiting(rule, "not started")
+    if look.state.killed:
+        return Verdict.INSUFFICIENT, words.waiting(rule, "the flag is killed")
+    if missing := _missing(rule, known, look, fixed=fixed):
+        return Verdict.NO_DATA, missing
+    if not known.proven and rule.named not in look.seen_events:
+        return Verdict.UNPROVEN, words.never_seen(rule)
+    proved = rule.tests.proof is not None and samples >= rule.min_samples and proof(rule, trial) >= PROOF_NEEDED
+    return (Verdict.PASS if proved else Verdict.INSUFFICIENT), ""
+
+
+def _missing(rule: Rule, known: Known, look: Look, *, fixed: bool) -> str | None:
+    """What data the rule lacks, in words: a cohort that it needs and that is silent; None where nothing is missing."""
+    exposure, here = look.state.exposure, look.heard_phase == look.state.phase
+    if exposure and (silence := _silence(rule, Cohort.TREATMENT, known.treatment_heard if here else None, look)):
+        return silence
+    if fixed or not rule.needs_control:
+        return None
+    if exposure == FULL:
+        return words.uncontrolled(rule)
+    return _silence(rule, Cohort.CONTROL, known.control_heard if here else None, look)
+
+
+def _silence(rule: Rule, cohort: Cohort, heard: float | None, look: Look) -> str | None:
+    silence = None if heard is None else look.now - heard
+    if silence is not None and silence < rule.patience:
+        return None
+    return words.silent(rule, cohort, silence)

@@ -1,0 +1,117 @@
+"""What the gate remembers of one rollout between two looks: immutable, a few hundred bytes, exact through JSON."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import orjson
+
+from gates.rules import Gate, Rule
+from gates.sequential import Masses, Unspent
+from rollout.model import NOT_STARTED
+
+FORMAT = 1
+
+
+class Trial(NamedTuple):
+    """One criterion's evidence, which a new promise or new settings start afresh.
+
+    `masses` are the e-process of a breach by alternative, `proof` that of a pass (empty where none is asked). `found`
+    is the evidence of a breach now and `peak` the highest so far: past the threshold it is there to stay. Counts are
+    those of both cohorts since the evidence began.
+    """
+
+    masses: Masses
+    proof: Masses
+    found: float = 1.0
+    peak: float = 1.0
+    treatment_bad: int = 0
+    treatment_total: int = 0
+    control_bad: int = 0
+    control_total: int = 0
+
+
+class Known(NamedTuple):
+    """What outlives a fresh start: control's whole past, and who was heard since the phase began.
+
+    `frozen` bounds control's rate, in the metric's own terms, where it is not measured beside treatment. `samples` are
+    treatment's, the instants of the last `of` events (epoch seconds) either cohort's, in the present phase. `proven`
+    says that the event which the metric names has been seen.
+    """
+
+    past_bad: int = 0
+    past_total: int = 0
+    samples: int = 0
+    frozen: tuple[float, float] | None = None
+    treatment_heard: float | None = None
+    control_heard: float | None = None
+    proven: bool = False
+
+
+class Record(NamedTuple):
+    """One criterion's memory."""
+
+    trial: Trial
+    known: Known
+
+
+class Memory(NamedTuple):
+    """One rollout's memory: `cursor` is the last bucket consumed, (start in epoch seconds, exposure epoch).
+
+    `lasting` is the onset prior of criteria that revert or disable, `passing` that of criteria that hold or notify.
+    """
+
+    cursor: tuple[float, int] | None
+    promise: int
+    settings_epoch: int
+    phase: int
+    exposure: int
+    lasting: Unspent
+    passing: Unspent
+    records: tuple[Record, ...]
+
+    @property
+    def after(self) -> tuple[datetime, int] | None:
+        """The last bucket consumed, as (start, epoch), from which a source continues; None at the beginning."""
+        return None if self.cursor is None else (datetime.fromtimestamp(self.cursor[0], UTC), self.cursor[1])
+
+    def to_json(self) -> str:
+        """Compact JSON lists; `from_json` gives an equal value back."""
+        return orjson.dumps((FORMAT, *self), default=tuple).decode()
+
+    @classmethod
+    def from_json(cls, text: str) -> Memory:
+        """The memory that `to_json` wrote; raises ValueError on another format."""
+        version, cursor, promise, settings_epoch, phase, exposure, lasting, passing, records = orjson.loads(text)
+        if version != FORMAT:
+            raise ValueError(f"gate memory of format {version} cannot be read by this version, which writes {FORMAT}")
+        return cls(
+            cursor=None if cursor is None else (cursor[0], cursor[1]),
+            promise=promise,
+            settings_epoch=settings_epoch,
+            phase=phase,
+            exposure=exposure,
+            lasting=Unspent(lasting[0], lasting[1], tuple(lasting[2])),
+            passing=Unspent(passing[0], passing[1], tuple(passing[2])),
+            records=tuple([_record(trial, known) for trial, known in records]),
+        )
+
+
+def blank(gate: Gate) -> Memory:
+    """The memory of a rollout nothing is known of."""
+    records = tuple([Record(fresh(rule), Known()) for rule in gate.rules])
+    return Memory(None, 0, 0, NOT_STARTED, 0, Unspent(), Unspent(), records)
+
+
+def fresh(rule: Rule) -> Trial:
+    """Evidence before its first bucket."""
+    tests = rule.tests
+    return Trial((0.0,) * len(tests.breach.weights), (1.0,) * len(tests.proof.weights) if tests.proof else ())
+
+
+def _record(trial: list[Any], known: list[Any]) -> Record:
+    masses, proof, *numbers = trial
+    past_bad, past_total, samples, frozen, *heard = known
+    bounds = None if frozen is None else (frozen[0], frozen[1])
+    return Record(Trial(tuple(masses), tuple(proof), *numbers), Known(past_bad, past_total, samples, bounds, *heard))
