@@ -164,6 +164,15 @@ def test_adjustments_obey_freezes_and_not_windows() -> None:
     assert utc(2026, 12, 5) == timeline(frozen, utc(2026, 11, 1))[1].at
 
 
+def test_both_days_of_a_freeze_are_frozen() -> None:
+    """Growth stops with the first minute of the first day and may go on with the first after the last."""
+    frozen = plan(timezone="UTC", freeze=[{"from": "2026-12-24", "to": "2026-12-26"}])
+    for inside in (utc(2026, 12, 24), utc(2026, 12, 26), utc(2026, 12, 26, 23, 59)):
+        assert utc(2026, 12, 27) == next_thaw(frozen, inside)
+    for outside in (utc(2026, 12, 23, 23, 59), utc(2026, 12, 27)):
+        assert outside == next_thaw(frozen, outside)
+
+
 def test_touching_freezes_are_one() -> None:
     """Thaw is after the last of them."""
     frozen = plan(
