@@ -7,7 +7,7 @@ from math import exp, lgamma, log, log1p
 TINY = 1e-300
 TERMS = 10_000
 PRECISION = 1e-15
-HALVINGS = 80
+HALVINGS = 60
 
 
 def upper_bound(x: int, n: int, confidence: float) -> float:

@@ -67,7 +67,8 @@ class Rule:
     """One criterion, ready to be judged; equal criteria of different rollouts share one object.
 
     `tolerated`, `limit` and `baseline` are in the plan's own terms, `patience` is in seconds. `reads` are the units in
-    the metric's rate, `counted` those that the criterion dislikes. Evidence of `threshold` makes a breach.
+    the metric's rate, `counted` those that the criterion dislikes. Evidence of `threshold` makes a breach. Where the
+    consequence is `lasting`, to revert or disable, evidence outlives a change of settings and carries the promise.
     """
 
     text: str
@@ -87,16 +88,8 @@ class Rule:
     baseline: float | None
     tests: Ratios | Rates
     threshold: float
-
-    @property
-    def lasting(self) -> bool:
-        """Whether evidence outlives a change of settings: criteria that revert or disable carry the plan's promise."""
-        return self.then in LASTING
-
-    @property
-    def needs_control(self) -> bool:
-        """Whether control's counts matter to the rule."""
-        return self.against in {Against.CONTROL, Against.HISTORY}
+    lasting: bool
+    needs_control: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +220,8 @@ def _rule(criterion: Criterion, metric: Metric, patience: float, threshold: floa
         baseline=metric.baseline,
         tests=_tests(criterion, metric, tolerated, limit, demand),
         threshold=threshold,
+        lasting=criterion.then in LASTING,
+        needs_control=against in {Against.CONTROL, Against.HISTORY},
     )
 
 
