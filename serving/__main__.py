@@ -12,11 +12,14 @@ import sys
 from ipaddress import ip_address
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import uvicorn
 
-from serving.house import House
 from state.database import url_from_environment
+
+if TYPE_CHECKING:
+    from serving.house import House
 
 GRACE_SECONDS = 3
 SWITCH_SECONDS = 0.0005
@@ -41,6 +44,8 @@ class Server(uvicorn.Server):
 def main(arguments: list[str]) -> int:
     """Serve until told to stop; gives the exit code."""
     options = _options(arguments)
+    from serving.house import House  # noqa: PLC0415 - wrong usage is told before everything is loaded
+
     environment = dict(os.environ)
     if options.data is not None:
         environment["SLUICE_DATA"] = str(options.data)

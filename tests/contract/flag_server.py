@@ -60,14 +60,14 @@ class FlagServer:
 @contextmanager
 def flag_server(data: Path) -> Iterator[FlagServer]:
     """`python -m serving` in its own process until the block ends; it must end by itself on SIGTERM."""
-    port = _free_port()
+    port = free_port()
     command = [sys.executable, "-m", "serving", "--data", str(data), "--port", str(port)]
     with (
         subprocess.Popen(command, stderr=subprocess.PIPE) as process,
         httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as http,
     ):
         try:
-            until(lambda: process.poll() is not None or _answers(http), "the flag server answers")
+            until(lambda: process.poll() is not None or _answers(http), "the flag server answers", seconds=120)
             engine = connect(sqlite_url(data))
             yield FlagServer(str(http.base_url).rstrip("/"), Store(engine, "test"), http)
             engine.dispose()
@@ -95,7 +95,8 @@ def _answers(http: httpx.Client) -> bool:
         return False
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nothing listens on."""
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         port: int = one.getsockname()[1]
