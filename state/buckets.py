@@ -17,7 +17,9 @@ from plans.load import from_json
 from plans.timeline import zone
 from rollout.counting import Share, at_risk, shares
 from rollout.model import Bucket, Cohort, Counts
-from state.tables import bad_units, batches, buckets, clocks, from_micros, micros, rollouts, slots, units
+from state.columns import from_micros, micros
+from state.count_tables import bad_units, batches, buckets, slots, units
+from state.tables import clocks, rollouts
 from state.transactions import Transactions
 
 MOST_ROLLOUTS = 200

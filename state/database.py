@@ -23,7 +23,7 @@ POSTGRES: dict[str, Any] = {
     "connect_timeout": 5,
     "tcp_user_timeout": 10_000,  # ms: a connection that went dark fails, whatever the server still holds
     "keepalives_idle": 10,
-    "options": "-c statement_timeout=30s -c lock_timeout=10s -c idle_in_transaction_session_timeout=30s",
+    "options": "-c statement_timeout=60s -c lock_timeout=30s -c idle_in_transaction_session_timeout=60s",
 }
 
 
@@ -114,6 +114,8 @@ def _version(engine: Engine) -> str | None:
 def _one_at_a_time(connection: Connection) -> None:
     """On SQLite the transaction itself is the lock."""
     if connection.dialect.name == "postgresql":
+        connection.execute(text("SET LOCAL lock_timeout = 0"))
+        connection.execute(text("SET LOCAL statement_timeout = '10min'"))
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION_LOCK})
 
 

@@ -17,9 +17,11 @@ from sqlalchemy import Connection, bindparam, select, text
 from rollout.model import Bucket
 from state.buckets import close_some, read_buckets
 from state.clock import Time
+from state.columns import Micros, micros
+from state.count_tables import seen_events
 from state.outcomes import Arrival, Course, Odd, Outcome, Receipt, Refusal, Slot, Unheard
 from state.store import Store
-from state.tables import Micros, clocks, flags, micros, rollouts, seen_events
+from state.tables import clocks, flags, rollouts
 from state.transitions import epochs
 
 Cursor = tuple[datetime, int] | None

@@ -15,7 +15,8 @@ from rollout.describe import Notice, notices
 from rollout.exposure import served
 from rollout.model import Evidence, RolloutState, Transition
 from state import rows
-from state.tables import evidences, flag_journal, flags, journal, outbox, rollouts, slots
+from state.count_tables import slots
+from state.tables import evidences, flag_journal, flags, journal, outbox, rollouts
 
 SUBMIT = "submit"
 

@@ -19,7 +19,7 @@ from plans.timeline import bucket_seconds
 from rollout.counting import event_names
 from rollout.exposure import TARGETING_KEY, cohort, unit_of
 from rollout.model import Cohort
-from state.tables import MICROSECOND, micros
+from state.columns import MICROSECOND, micros
 from state.transitions import Epoch
 
 FAR_FUTURE = 1 << 62

@@ -1,23 +1,20 @@
-"""The tables, as SQLModel declares them; the migrations build exactly these.
+"""The tables of what is true, as SQLModel declares them; the migrations build exactly these.
 
-JSON is kept as text, so that numbers come back as they went in on every database. Instants are UTC: readable ones in
-the tables that people look at, microseconds since 1970 in those that are written thousands of times a second.
+JSON is kept as text, so that numbers come back as they went in on every database. What is counted has its own tables,
+in `state.count_tables`.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, ClassVar
 
-from sqlalchemy import BigInteger, DateTime, Index, Table, Text, TypeDecorator, UniqueConstraint, text
-from sqlalchemy.engine import Dialect
+from sqlalchemy import Index, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
-from state.errors import NaiveInstantError
+from state.columns import Micros, instant_column, table, text_column
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MICROSECOND = timedelta(microseconds=1)
 LIVE_SQL = "status IN ('scheduled', 'running', 'awaiting_approval', 'held')"
 
 
@@ -43,64 +40,6 @@ class ClockKind(StrEnum):
     ACCELERATED = "accelerated"
 
 
-class Instant(TypeDecorator[datetime]):
-    """An aware datetime, kept in UTC; naive ones are refused (NaiveInstantError)."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
-        """To UTC; SQLite stores the text of it."""
-        return None if value is None else _utc(value)
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
-        """Aware again: SQLite gives back what it was given without its zone."""
-        if value is None or value.tzinfo is UTC:
-            return value
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
-class Micros(TypeDecorator[datetime]):
-    """An aware datetime as whole microseconds since 1970, for tables in the fast path."""
-
-    impl = BigInteger
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:  # noqa: ARG002
-        """Microseconds since 1970."""
-        return None if value is None else micros(value)
-
-    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
-        """The aware datetime."""
-        return None if value is None else from_micros(value)
-
-
-def micros(at: datetime) -> int:
-    """Whole microseconds since 1970; raises NaiveInstantError without a time zone."""
-    if at.tzinfo is None:
-        raise NaiveInstantError(at)
-    return (at - EPOCH) // MICROSECOND
-
-
-def from_micros(value: int) -> datetime:
-    """The instant that `micros` made a number of."""
-    return EPOCH + timedelta(microseconds=value)
-
-
-def _utc(value: datetime) -> datetime:
-    if value.tzinfo is None:
-        raise NaiveInstantError(value)
-    return value.astimezone(UTC)
-
-
-def _text(**options: Any) -> Any:
-    return Field(sa_type=Text, **options)
-
-
-def _instant(**options: Any) -> Any:
-    return Field(sa_type=Instant, **options)
-
-
 class RolloutRow(SQLModel, table=True):
     """One rollout: its plan as submitted and its state as of its revision."""
 
@@ -116,32 +55,32 @@ class RolloutRow(SQLModel, table=True):
     flag: str = Field(index=True)
     digest: str
     shape: str  # equal for plans that are judged alike
-    plan: str = _text()
-    plan_text: str = _text()
+    plan: str = text_column()
+    plan_text: str = text_column()
     submitted_by: str
     check_every: float
     status: str = Field(index=True)
-    submitted: datetime = _instant()
-    since: datetime = _instant()
+    submitted: datetime = instant_column()
+    since: datetime = instant_column()
     revision: int
     phase: int
-    entered: datetime | None = _instant()
+    entered: datetime | None = instant_column()
     exposure: int
     enabled: bool
-    settings: str = _text()
+    settings: str = text_column()
     adjusted: int
     extension: str
     hold_skipped: bool
     question: int
     approved: bool
-    reason: str = _text()
+    reason: str = text_column()
     epoch: int
     settings_epoch: int
     promise: int
     seen_phases: int
     fell_from: int | None
-    due_at: datetime | None = _instant()
-    settled_at: datetime | None = _instant()  # everything due up to here was done or found blocked
+    due_at: datetime | None = instant_column()
+    settled_at: datetime | None = instant_column()  # everything due up to here was done or found blocked
     run_id: str | None
 
 
@@ -154,10 +93,10 @@ class FlagRow(SQLModel, table=True):
     version: int = Field(index=True)
     switch: str
     switch_by: str | None
-    switch_reason: str | None = _text()
-    switch_at: datetime | None = _instant()
-    value: str = _text()
-    stable: str = _text()  # "null": nothing before the candidate
+    switch_reason: str | None = text_column()
+    switch_at: datetime | None = instant_column()
+    value: str = text_column()
+    stable: str = text_column()  # "null": nothing before the candidate
     rollout: str | None
 
 
@@ -168,16 +107,16 @@ class JournalRow(SQLModel, table=True):
 
     rollout_id: int = Field(primary_key=True, foreign_key="rollout.id")
     revision: int = Field(primary_key=True)
-    at: datetime = _instant()
+    at: datetime = instant_column()
     verb: str
     cause: str
     by: str
-    reason: str = _text()
+    reason: str = text_column()
     epoch: int
-    before: str = _text()
-    after: str = _text()
-    evidence: str = _text()
-    finding: str | None = _text()
+    before: str = text_column()
+    after: str = text_column()
+    evidence: str = text_column()
+    finding: str | None = text_column()
     process: str
 
 
@@ -188,14 +127,14 @@ class FlagJournalRow(SQLModel, table=True):
 
     flag: str = Field(primary_key=True, foreign_key="flag.key")
     version: int = Field(primary_key=True)
-    at: datetime = _instant()
+    at: datetime = instant_column()
     verb: str
     by: str
-    reason: str = _text()
+    reason: str = text_column()
     rollout: str | None
     revision: int | None
     switch: str
-    value: str = _text()
+    value: str = text_column()
     process: str
 
 
@@ -208,14 +147,14 @@ class CommandRow(SQLModel, table=True):
     rollout_id: int = Field(foreign_key="rollout.id", index=True)
     verb: str
     by: str
-    reason: str = _text()
-    at: datetime = _instant()
+    reason: str = text_column()
+    at: datetime = instant_column()
     revision: int | None
     phase: int | None
     question: int | None
-    args: str = _text()
+    args: str = text_column()
     status: str = Field(index=True)
-    outcome: str | None = _text()
+    outcome: str | None = text_column()
     result_revision: int | None
 
 
@@ -230,9 +169,9 @@ class OutboxRow(SQLModel, table=True):
     subject: str
     revision: int
     event: str
-    title: str = _text()
-    body: str = _text()
-    at: datetime = _instant()
+    title: str = text_column()
+    body: str = text_column()
+    at: datetime = instant_column()
     delivered: bool = Field(index=True)
 
 
@@ -243,87 +182,10 @@ class EvidenceRow(SQLModel, table=True):
 
     rollout_id: int = Field(primary_key=True, foreign_key="rollout.id")
     version: int
-    looked_at: datetime | None = _instant()
+    looked_at: datetime | None = instant_column()
     verdicts: str
-    memory: str | None = _text()
-    findings: str = _text()
-
-
-class BucketRow(SQLModel, table=True):
-    """What was counted in one closed bucket, all metrics and both cohorts in one row."""
-
-    __tablename__: ClassVar[Any] = "bucket"
-    __table_args__ = ({"sqlite_with_rowid": False},)
-
-    rollout_id: int = Field(primary_key=True, foreign_key="rollout.id")
-    start: datetime = Field(primary_key=True, sa_type=Micros)
-    epoch: int = Field(primary_key=True)
-    until: datetime = Field(sa_type=Micros)
-    phase: int
-    exposure: int
-    settings_epoch: int
-    counts: str = _text()
-
-
-class SlotRow(SQLModel, table=True):
-    """A dense number for (rollout, epoch, bucket, cohort, event) while its bucket is open."""
-
-    __tablename__: ClassVar[Any] = "slot"
-    __table_args__ = (UniqueConstraint("rollout_id", "start", "epoch", "cohort", "event"),)
-
-    id: int | None = Field(default=None, primary_key=True)
-    rollout_id: int = Field(foreign_key="rollout.id")
-    start: datetime = Field(sa_type=Micros)
-    epoch: int
-    until: datetime = Field(sa_type=Micros, index=True)
-    phase: int
-    exposure: int
-    settings_epoch: int
-    cohort: str
-    event: str
-
-
-class UnitRow(SQLModel, table=True):
-    """How many events of a slot one unit had; the unit is a 64-bit hash."""
-
-    __tablename__: ClassVar[Any] = "unit"
-    __table_args__ = ({"sqlite_with_rowid": False},)
-
-    slot: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
-    unit: int = Field(primary_key=True, sa_type=BigInteger, sa_column_kwargs={"autoincrement": False})
-    events: int
-
-
-class BadUnitRow(SQLModel, table=True):
-    """A unit that turned bad on a day and is not at risk until the next."""
-
-    __tablename__: ClassVar[Any] = "bad_unit"
-    __table_args__ = ({"sqlite_with_rowid": False},)
-
-    rollout_id: int = Field(primary_key=True, foreign_key="rollout.id")
-    day: str = Field(primary_key=True)
-    metric: str = Field(primary_key=True)
-    cohort: str = Field(primary_key=True)
-    unit: int = Field(primary_key=True, sa_type=BigInteger)
-
-
-class BatchRow(SQLModel, table=True):
-    """A batch of outcomes that came in, so that sending it again counts nothing twice."""
-
-    __tablename__: ClassVar[Any] = "batch"
-    __table_args__ = ({"sqlite_with_rowid": False},)
-
-    id: str = Field(primary_key=True)
-    at: datetime = Field(sa_type=Micros, index=True)
-
-
-class SeenEventRow(SQLModel, table=True):
-    """An event name that applications have sent for a flag at least once."""
-
-    __tablename__: ClassVar[Any] = "seen_event"
-
-    flag: str = Field(primary_key=True, foreign_key="flag.key")
-    event: str = Field(primary_key=True)
+    memory: str | None = text_column()
+    findings: str = text_column()
 
 
 class ClockRow(SQLModel, table=True):
@@ -333,10 +195,10 @@ class ClockRow(SQLModel, table=True):
 
     id: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
     kind: str
-    anchor_virtual: datetime | None = _instant()
-    anchor_real: datetime | None = _instant()
+    anchor_virtual: datetime | None = instant_column()
+    anchor_real: datetime | None = instant_column()
     rate: float
-    reported_until: datetime | None = _instant()
+    reported_until: datetime | None = instant_column()
     sealed_until: datetime = Field(sa_type=Micros)
 
 
@@ -347,7 +209,7 @@ class LeaseRow(SQLModel, table=True):
 
     name: str = Field(primary_key=True)
     owner: str
-    until: datetime = _instant()
+    until: datetime = instant_column()
 
 
 class HeartbeatRow(SQLModel, table=True):
@@ -357,27 +219,17 @@ class HeartbeatRow(SQLModel, table=True):
 
     name: str = Field(primary_key=True)
     process: str
-    at: datetime = _instant()
-    detail: str = _text()
+    at: datetime = instant_column()
+    detail: str = text_column()
 
 
-def _table(model: type[SQLModel]) -> Table:
-    return SQLModel.metadata.tables[str(model.__tablename__)]
-
-
-rollouts = _table(RolloutRow)
-flags = _table(FlagRow)
-journal = _table(JournalRow)
-flag_journal = _table(FlagJournalRow)
-commands = _table(CommandRow)
-outbox = _table(OutboxRow)
-evidences = _table(EvidenceRow)
-buckets = _table(BucketRow)
-slots = _table(SlotRow)
-units = _table(UnitRow)
-bad_units = _table(BadUnitRow)
-batches = _table(BatchRow)
-seen_events = _table(SeenEventRow)
-clocks = _table(ClockRow)
-leases = _table(LeaseRow)
-heartbeats = _table(HeartbeatRow)
+rollouts = table(RolloutRow)
+flags = table(FlagRow)
+journal = table(JournalRow)
+flag_journal = table(FlagJournalRow)
+commands = table(CommandRow)
+outbox = table(OutboxRow)
+evidences = table(EvidenceRow)
+clocks = table(ClockRow)
+leases = table(LeaseRow)
+heartbeats = table(HeartbeatRow)

@@ -28,7 +28,8 @@ def postgres() -> Iterator[str]:
     folder = Path(tempfile.mkdtemp(prefix="sluice-postgres-"))
     if os.geteuid() == 0:
         shutil.chown(folder, "postgres")
-    data, options = folder / "data", f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder}"
+    where = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder}"
+    data, options = folder / "data", f"{where} -c fsync=off -c full_page_writes=off"  # no test pulls the plug
     _run(binaries / "initdb", "-D", data, "-U", "sluice", "-A", "trust", "-E", "UTF8", "--locale=C", "-N")
     try:
         _run(binaries / "pg_ctl", "-D", data, "-o", options, "-l", folder / "log", "-w", "start")
@@ -38,10 +39,11 @@ def postgres() -> Iterator[str]:
         shutil.rmtree(folder)
 
 
-def new_database(server: str, name: str) -> str:
-    """An empty database on a server; gives its address."""
+def new_database(server: str, name: str, template: str = "template1") -> str:
+    """A copy of a database on a server, of an empty one unless named; gives its address."""
     with psycopg.connect(server.replace("+psycopg", ""), autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        create = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+        connection.execute(create.format(sql.Identifier(name), sql.Identifier(template)))
     return f"{server.rpartition('/')[0]}/{name}"
 
 

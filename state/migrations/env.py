@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from alembic import context
 
-from state.tables import rollouts
+from state import count_tables, tables
 
-context.configure(connection=context.config.attributes["connection"], target_metadata=rollouts.metadata)
+KNOWN = (tables.rollouts.metadata, count_tables.buckets.metadata)
+
+context.configure(connection=context.config.attributes["connection"], target_metadata=KNOWN)
 context.run_migrations()
