@@ -1,0 +1,102 @@
+"""Asking a person: the form on a suspended run, its key, and what an answer means.
+
+The form is saved before the run is suspended, so that no run can wait for a form that nobody can open. Its key names
+the rollout and the number of the question: an answer to an earlier question is never read as an answer to this one.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.objects import State, StateDetails, StateType
+from prefect.input.run_input import Keyset, keyset_from_base_key
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from flows import runs
+from flows.markdown import escape, evidence_table
+from plans.schema import Plan
+from plans.timeline import local
+from rollout.describe import percent, title
+from rollout.model import Evidence, RolloutState
+
+UNIDENTIFIED = "Prefect UI (unidentified)"
+LONGEST_NAME = 80
+
+
+class Answer(BaseModel):
+    """What the form asks for; `decision` has no default, so that resuming without one decides nothing."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    decision: Literal["approve", "abort", "hold"] = Field(
+        description="approve: go on to the next phase. abort: everybody goes back to stable. hold: stay here."
+    )
+    reason: str = Field(default="", description="Kept in the journal.", max_length=2000)
+    approver: str = Field(default="", title="Your name", description="Kept as claimed: nobody checks it.")
+
+
+def keyset(name: str, question: int) -> Keyset:
+    """Where the form of a question and its answer are kept: lowercase letters, digits and dashes only."""
+    return keyset_from_base_key(f"sluice-{name}-q{question}")
+
+
+def suspended(state: RolloutState, name: str) -> State:
+    """The Prefect state of a run that waits for the open question's answer; `name` is what its badge says."""
+    asked = keyset(state.name, state.question)
+    details = StateDetails(
+        pause_key=asked["response"],
+        pause_reschedule=True,
+        run_input_keyset={str(part): key for part, key in asked.items()},
+    )
+    return State(type=StateType.PAUSED, name=name, state_details=details)
+
+
+def ask(client: SyncPrefectClient, run: UUID, plan: Plan, state: RolloutState, evidence: Evidence) -> None:
+    """Save the form of the open question with the run; nothing is suspended yet."""
+    asked = keyset(state.name, state.question)
+    runs.write_input(client, run, asked["schema"], Answer.model_json_schema())
+    runs.write_input(client, run, asked["description"], question_text(plan, state, evidence))
+
+
+def answer(client: SyncPrefectClient, run: UUID, state: RolloutState) -> Answer | None:
+    """The answer to the open question, None where there is none that can be read."""
+    given = runs.read_input(client, run, keyset(state.name, state.question)["response"])
+    if given is None:
+        return None
+    try:
+        return Answer.model_validate(given)
+    except ValidationError:
+        return None
+
+
+def forget(client: SyncPrefectClient, run: UUID, state: RolloutState) -> None:
+    """Drop an answer that was dealt with, so that the same question can be asked again."""
+    runs.drop_input(client, run, keyset(state.name, state.question)["response"])
+
+
+def who(claimed: str) -> str:
+    """How the journal names the author of a click: a typed name is a claim, no name is nobody."""
+    name = " ".join(claimed.split())[:LONGEST_NAME]
+    return f"{name} (as claimed)" if name else UNIDENTIFIED
+
+
+def question_text(plan: Plan, state: RolloutState, evidence: Evidence) -> str:
+    """The question with what the answer should rest on, in Markdown."""
+    leaving, entering = plan.phases[state.phase], plan.phases[state.phase + 1]
+    grows = f"{percent(plan.exposure(state.phase))} → {percent(plan.exposure(state.phase + 1))}"
+    return "\n\n".join(
+        (
+            f"### {escape(plan.name)}: leave {escape(title(leaving.name))} for {escape(title(entering.name))}?",
+            f"{escape(plan.summary)}" if plan.summary else "",
+            f"Exposure {grows}. {_since(plan, state.entered)}",
+            evidence_table(evidence),
+            "Resuming without a decision advances nothing. Cancel aborts the rollout: everybody goes back to stable.",
+        )
+    )
+
+
+def _since(plan: Plan, entered: datetime | None) -> str:
+    return f"In this phase since {escape(local(plan, entered))}." if entered else ""

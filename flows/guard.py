@@ -1,0 +1,161 @@
+"""The guard: one sweep over all live rollouts that are due for a look, in plain function calls.
+
+Evidence of the quiet ones goes back in one transaction a page, each transition in its own. What the evidence demands is
+done at once; a step of the schedule is left to the rollout's own run until that is late.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from prefect import flow
+
+from flows.advance import WATCHED, Judged, advance, gate_of, look_of, remember, settled, weigh
+from flows.appearance import unattended
+from flows.collect import Counted, Wanted
+from flows.house import House, open_house
+from gates.judge import Memory
+from rollout.decide import decide
+from rollout.model import Cause, Transition
+from state.store import Live, Look
+from state.tables import ClockKind
+
+PROCESS = "guard"
+MOMENT = 1.0
+TOGETHER = timedelta(seconds=30)
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What one sweep came to: rollouts looked at, transitions made, rollouts that could not be judged."""
+
+    looked: int = 0
+    moved: tuple[str, ...] = ()
+    broken: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """One line for the run's page."""
+        moved = f"; moved {', '.join(self.moved)}" if self.moved else ""
+        broken = f"; could not judge {', '.join(self.broken)}" if self.broken else ""
+        return f"looked at {self.looked}{moved}{broken}"
+
+
+@flow(name="guard", flow_run_name="sweep", persist_result=False)
+def guard() -> str:
+    """Sweep everything that is due for a look; on an accelerated clock, on and on for a moment.
+
+    A Prefect run takes a good part of a second, in which hours pass on that clock.
+    """
+    house = open_house(PROCESS)
+    leave, swept, at = time.monotonic() + MOMENT, sweep(house), house.clock.now()
+    while house.clock.kind is ClockKind.ACCELERATED and time.monotonic() < leave and at < house.clock.now():
+        at = house.clock.now()
+        swept = _add(swept, sweep(house))
+    return str(swept)
+
+
+def sweep(house: House) -> Swept:
+    """Look at every live rollout whose interval has passed, or will have before long; a broken one fails alone."""
+    now = house.clock.now()
+    swept = Swept()
+    for page in house.store.due_for_look(now + _ahead(house)):
+        swept = _add(swept, _page(house, page, now))
+    return swept
+
+
+def worth(house: House) -> bool:
+    """Whether a sweep would find something to do: a look that is due, a command left behind, a run that is late."""
+    now = house.clock.now()
+    if house.store.with_pending():
+        return True
+    return any(_is_due(house, row, now) for page in house.store.due_for_look(now) for row in page)
+
+
+def _is_due(house: House, row: Live, now: datetime) -> bool:
+    if unattended(row, now) and house.late(row.name, row.state.revision):
+        return True
+    interval = house.store.plan_of(row).stop.check_every.timedelta
+    return row.state.status in WATCHED and (row.looked_at is None or row.looked_at + interval <= now)
+
+
+def _ahead(house: House) -> timedelta:
+    """How early a look may come, so that rollouts of one interval are looked at together."""
+    return timedelta(0) if house.clock.kind is ClockKind.ACCELERATED else TOGETHER
+
+
+def _page(house: House, page: Sequence[Live], now: datetime) -> Swept:
+    pass_ = _Pass(house, now, house.store.with_pending())
+    ready = [row for row in page if pass_.prepare(row)]
+    counted = house.collect([pass_.wants(row) for row in ready], now)
+    for row, counts in zip(ready, counted, strict=True):
+        pass_.over(row, counts)
+    house.store.look(pass_.quiet)
+    return Swept(len(page), tuple(pass_.moved), tuple(pass_.broken))
+
+
+class _Pass:
+    """One page of a sweep: what is quiet, what moved, what broke."""
+
+    def __init__(self, house: House, now: datetime, asked: frozenset[str]) -> None:
+        self.house, self.now, self.asked = house, now, asked
+        self.memories: dict[int, Memory | None] = {}
+        self.quiet: list[Look] = []
+        self.moved: list[str] = []
+        self.broken: list[str] = []
+
+    def prepare(self, row: Live) -> bool:
+        """Read what the gate remembers; False where it cannot be read."""
+        with self._alone(row):
+            self.memories[row.id] = remember(row.memory)
+        return row.id in self.memories
+
+    def wants(self, row: Live) -> Wanted:
+        """What the rollout's sources are asked for."""
+        memory = self.memories[row.id]
+        return Wanted(row.id, row.name, row.state.flag, row.digest, memory.after if memory else None)
+
+    def over(self, row: Live, counts: Counted) -> None:
+        """Judge one rollout; move it where that is the guard's to do."""
+        with self._alone(row):
+            look = self._look(row, counts)
+            if look is not None:
+                self.quiet.append(look)
+                return
+            made = advance(self.house.store, self.house.clock, row.name, self.house.collect, self._mine)
+            self.moved += [f"{row.name} ({transition.verb})" for transition in made]
+
+    def _look(self, row: Live, counts: Counted) -> Look | None:
+        """The evidence to keep, None where there is something to do."""
+        plan, memory = self.house.store.plan_of(row), self.memories[row.id]
+        judged = Judged(memory, row.evidence)
+        if row.state.status in WATCHED:
+            judged = weigh(gate_of(row.shape, plan), memory, counts, row.state, self.now)
+        transition = decide(plan, row.state, judged.evidence, (), self.now)
+        if row.name in self.asked or (transition is not None and self._mine(transition)):
+            return None
+        done = settled(plan, row.state, self.now) if transition is None else None
+        return look_of(row, plan, judged, done)
+
+    def _mine(self, transition: Transition) -> bool:
+        """Whether the guard may make this transition: a step of the schedule is its own run's until that is late."""
+        before = transition.before
+        return transition.cause is not Cause.SCHEDULE or self.house.late(before.name, before.revision)
+
+    @contextmanager
+    def _alone(self, row: Live) -> Iterator[None]:
+        try:
+            yield
+        except Exception:  # one rollout that cannot be judged must not leave the others unwatched
+            logger.exception("guard: %s could not be judged", row.name)
+            self.broken.append(row.name)
+
+
+def _add(one: Swept, other: Swept) -> Swept:
+    return Swept(one.looked + other.looked, one.moved + other.moved, one.broken + other.broken)

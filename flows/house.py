@@ -1,0 +1,68 @@
+"""What a process of this room works with, opened once from the environment."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from functools import cache
+from pathlib import Path
+
+from flows import pace as paces
+from flows.collect import Collect, from_events
+from flows.pace import Pace
+from state.clock import Clock
+from state.database import DATA_FOLDER, connect, migrate, url_from_environment
+from state.events import Events
+from state.store import Store
+
+
+class Deleted(StrEnum):
+    """What a rollout's run that somebody deleted in Prefect's UI means."""
+
+    RECREATE = "recreate"
+    ABORT = "abort"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class House:
+    """Store, clock and sources, with the pace of all loops; `process` is who the journal says did it."""
+
+    store: Store
+    clock: Clock
+    collect: Collect
+    process: str
+    folder: Path
+    pace: Pace
+    deleted: Deleted = Deleted.RECREATE
+    waiting_since: dict[str, tuple[int, datetime]] = field(default_factory=dict)
+    attended: set[tuple[str, int]] = field(default_factory=set)
+
+    def late(self, name: str, revision: int) -> bool:
+        """Whether a step of the schedule has waited too long for its own run; the first call starts the wait."""
+        known = self.waiting_since.get(name)
+        if known is None or known[0] != revision:
+            known = self.waiting_since[name] = (revision, self.clock.real())
+        return (self.clock.real() - known[1]).total_seconds() >= self.pace.late
+
+
+@cache
+def open_house(process: str) -> House:
+    """The house of `SLUICE_DATA` and `SLUICE_DATABASE_URL`, one for each process and name.
+
+    Raises ValueError for a pace or a policy that is not known.
+    """
+    engine = connect(url_from_environment())
+    migrate(engine)
+    store = Store(engine, process)
+    clock = Clock(store)
+    return House(
+        store=store,
+        clock=clock,
+        collect=from_events(Events(store, clock)),
+        process=process,
+        folder=Path(os.environ.get("SLUICE_DATA", DATA_FOLDER)),
+        pace=paces.from_environment(),
+        deleted=Deleted(os.environ.get("SLUICE_DELETED_RUN", Deleted.RECREATE)),
+    )

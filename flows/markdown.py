@@ -1,0 +1,69 @@
+"""Text for Prefect's pages: tables in Markdown, with everything that people or plans wrote escaped."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterable, Sequence
+
+from plans.timeline import Step
+from rollout.describe import percent
+from rollout.model import Counts, Evidence, Finding
+
+SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~$:.-])")
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
+
+
+def escape(text: object) -> str:
+    """Text as Markdown that shows exactly this text: no markup, no HTML, no links, on one line."""
+    plain = CONTROL.sub("\ufffd", " ".join(str(text).split()))
+    return SPECIAL.sub(r"\\\1", html.escape(plain, quote=False))
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A Markdown table; the cells are escaped, the head is ours."""
+    lines = [head, ["---"] * len(head), *([escape(cell) for cell in row] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def evidence_table(evidence: Evidence) -> str:
+    """Every criterion with its counts by cohort, its verdict and the arithmetic behind it."""
+    if not evidence.findings:
+        return "Nothing has been judged yet."
+    head = ("criterion", "then", "verdict", "candidate", "control", "evidence", "needs", "why")
+    return table(head, map(_finding_row, evidence.findings))
+
+
+def timeline_table(steps: Sequence[Step]) -> str:
+    """The dated steps of a plan, in its own zone."""
+    head = ("when", "what", "phase", "exposure", "settings")
+    rows = [(step.local, step.text, step.phase, percent(step.exposure), _settings(step)) for step in steps]
+    return table(head, rows)
+
+
+def bullets(items: Iterable[object]) -> str:
+    """A list with one escaped item a line."""
+    return "\n".join(f"- {escape(item)}" for item in items)
+
+
+def _finding_row(finding: Finding) -> tuple[object, ...]:
+    return (
+        finding.criterion,
+        finding.then,
+        finding.verdict,
+        _counts(finding.treatment),
+        _counts(finding.control),
+        f"{finding.evidence:.3g}",
+        f"{finding.threshold:.3g}",
+        finding.reason,
+    )
+
+
+def _counts(counts: Counts) -> str:
+    if counts.rate is None:
+        return "no data"
+    return f"{counts.bad:,} of {counts.total:,} = {counts.rate:.2%}"
+
+
+def _settings(step: Step) -> str:
+    return ", ".join(f"{key} {value}" for key, value in step.settings.items())
