@@ -1,0 +1,163 @@
+"""Keeping Prefect equal to the store: runs made, named, woken, ended, and people's clicks taken up.
+
+Every function here may run at any time, any number of times and in several processes: it compares what is with what
+should be.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from uuid import UUID
+
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.objects import FlowRun, State, StateType
+from prefect.states import Scheduled
+
+from flows import approvals, runs, settle
+from flows.answers import abort, take_answer
+from flows.appearance import ended, unattended, wanted
+from flows.artifacts import publish
+from flows.house import Deleted, House
+from flows.settle import Move
+from state.store import Live, Rollout, UnknownError
+
+ENDED_LATELY = timedelta(minutes=10)
+FORM_FIRST = timedelta(hours=1)
+DELETED = "its run was deleted in Prefect's UI"
+
+logger = logging.getLogger(__name__)
+
+
+def compare(house: House, client: SyncPrefectClient) -> None:
+    """Compare every live rollout, and every run that is open or ended lately, with the store; put right the rest."""
+    deployed = runs.deployment(client)
+    if deployed is None:
+        return
+    since = house.clock.real() - ENDED_LATELY
+    found = [*runs.open_runs(client, deployed), *runs.ended_runs(client, deployed, since)]
+    live = {row.name: row for row in house.store.live()}
+    kept = _by_rollout(found, live) | _named(client, deployed, found, live)
+    for row in live.values():
+        settle_live(house, client, deployed, row, kept.get(row.name))
+    for run in found:
+        name = runs.rollout_name(run)
+        if name not in live:
+            settle_over(house, client, name, run)
+        elif settle.outdated(live[name].state.promise, run):
+            runs.force(client, run.id, State(type=StateType.CANCELLED, name="Replaced by a newer run"))
+
+
+def settle_run(house: House, client: SyncPrefectClient, run_id: UUID) -> None:
+    """Compare one run, of which an event told, with the store."""
+    deployed, run = runs.deployment(client), runs.find(client, run_id)
+    if run is None or deployed is None or run.deployment_id != deployed:
+        return
+    name = runs.rollout_name(run)
+    row = next((row for row in house.store.live() if row.name == name), None)
+    if row is None:
+        settle_over(house, client, name, run)
+    elif runs.promise(run) == row.state.promise:
+        settle_live(house, client, deployed, row, run)
+
+
+def settle_live(house: House, client: SyncPrefectClient, deployed: UUID, row: Live, run: FlowRun | None) -> None:
+    """Make, dress or wake the run of a live rollout, or take up what a person did to it."""
+    look = wanted(house.store.plan_of(row), row, house.clock)
+    match settle.live(
+        row.state.promise, run, look, leased=leased(house, row.name), pace=house.pace, real=house.clock.real()
+    ):
+        case Move.MAKE:
+            _make(house, client, deployed, row, look)
+        case Move.ABORT if run is not None:
+            logger.info("%s: run %s was cancelled; aborting", row.name, run.id)
+            abort(house, row.name)
+            settle_over(house, client, row.name, run)
+        case Move.DRESS | Move.LISTEN if run is not None:
+            dress(house, client, run, house.store.rollout(row.name))
+
+
+def settle_over(house: House, client: SyncPrefectClient, name: str, run: FlowRun) -> None:
+    """End the run of a rollout that has ended, or give it its proper name back."""
+    try:
+        rollout = house.store.rollout(name)
+    except UnknownError:
+        return
+    if rollout.state.status.live:
+        return
+    look = ended(rollout.state, house.store.journal(name))
+    held = leased(house, name)
+    move = settle.over(rollout.state.promise, run, look, leased=held, pace=house.pace, real=house.clock.real())
+    if move is Move.DRESS:
+        publish(client, run.id, rollout)
+        runs.force(client, run.id, look)
+
+
+def dress(house: House, client: SyncPrefectClient, run: FlowRun, rollout: Rollout) -> None:
+    """Put a live rollout's run into the state it should be in; an answer that waits on it is heard first."""
+    take_answer(house, client, run.id, rollout.state)
+    rollout = house.store.rollout(rollout.name)
+    if not rollout.state.status.live:
+        settle_over(house, client, rollout.name, run)
+        return
+    look = wanted(rollout.plan, rollout, house.clock)
+    if look.type is StateType.PAUSED:
+        approvals.ask(client, run.id, rollout.plan, rollout.state, rollout.evidence)
+    runs.force(client, run.id, settle.earlier(run.state, look) if run.state else look)
+
+
+def urgent(house: House) -> bool:
+    """Whether a rollout has no run yet, or one of its steps has just become due: each is told once.
+
+    A step becomes due by itself on a real clock, where its run wakes in time; an accelerated clock stops for it.
+    """
+    now = house.clock.now()
+    waiting = {
+        (row.name, row.state.revision) for row in house.store.live() if row.run_id is None or unattended(row, now)
+    }
+    fresh = waiting - house.attended
+    house.attended.clear()
+    house.attended.update(waiting)
+    return bool(fresh)
+
+
+def leased(house: House, name: str) -> bool:
+    """Whether a process is at work on a rollout's run."""
+    return house.store.lease(lease_name(name), house.clock.real()) is not None
+
+
+def lease_name(name: str) -> str:
+    """The lease that the process of a rollout's run holds."""
+    return f"run:{name}"
+
+
+def _make(house: House, client: SyncPrefectClient, deployed: UUID, row: Live, look: State) -> None:
+    """Make the run that is missing. One that the store knew and Prefect no longer does was deleted by a person."""
+    known = UUID(row.run_id) if row.run_id else None
+    if known and house.deleted is Deleted.ABORT and runs.find(client, known) is None:
+        abort(house, row.name, DELETED)
+        return
+    start = look if look.type is StateType.SCHEDULED else Scheduled(scheduled_time=house.clock.real() + FORM_FIRST)
+    run = runs.make(client, deployed, row.name, row.state.promise, start)
+    house.store.set_run(row.name, str(run.id))
+    logger.info("%s: made run %s", row.name, run.id)
+    if look.type is StateType.PAUSED:
+        dress(house, client, run, house.store.rollout(row.name))
+
+
+def _by_rollout(found: Iterable[FlowRun], live: Mapping[str, Live]) -> dict[str, FlowRun]:
+    """The run of every live rollout's present promise, among those found."""
+    pairs = ((runs.rollout_name(run), run) for run in found)
+    return {name: run for name, run in pairs if name in live and runs.promise(run) == live[name].state.promise}
+
+
+def _named(
+    client: SyncPrefectClient, deployed: UUID, found: Iterable[FlowRun], live: Mapping[str, Live]
+) -> dict[str, FlowRun]:
+    """The runs that the store names and that ended longer ago, by rollout."""
+    have = {str(run.id) for run in found}
+    missing = {row.run_id: row for row in live.values() if row.run_id and row.run_id not in have}
+    older = runs.runs_by_id(client, deployed, [UUID(run_id) for run_id in missing])
+    rows = ((missing[str(run.id)], run) for run in older)
+    return {row.name: run for row, run in rows if runs.promise(run) == row.state.promise}

@@ -1,0 +1,124 @@
+"""The long-lived process beside Prefect's server and runner: it guards, compares, listens, delivers and beats.
+
+Each job is a loop of its own, so that a Prefect server that is down stops neither the guard nor the delivery. Several
+supervisors are safe: the store decides.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextvars import copy_context
+from functools import partial
+from uuid import UUID
+
+from prefect.settings import PREFECT_API_REQUEST_TIMEOUT, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
+
+from flows import events, runs
+from flows.guard import PROCESS as GUARD
+from flows.guard import guard, sweep, worth
+from flows.house import House, open_house
+from flows.outbox import FILE, LogChannel, deliver
+from flows.reconcile import compare, settle_run, urgent
+
+PROCESS = "supervisor"
+BEAT = 2.0
+SLOWEST = 5.0
+SHARE = 4.0  # a turn that takes long makes its loop rest this many times as long
+IMPATIENT = {PREFECT_API_REQUEST_TIMEOUT: 10.0, PREFECT_CLIENT_MAX_RETRIES: 1}
+
+Turn = Callable[[], object]
+
+logger = logging.getLogger("flows.supervisor")
+
+
+def supervise(house: House, stop: threading.Event) -> None:
+    """Run every loop in a thread of its own until `stop` is set; the threads end with the process."""
+    channel = LogChannel(house.folder / FILE, sys.stderr)
+    loops: tuple[Turn, ...] = (
+        partial(keep, "guard", partial(guard_turn, open_house(GUARD)), house.pace.sweep, stop),
+        partial(keep, "compare", partial(compare_turn, house, stop), 0.0, stop),
+        partial(keep, "deliver", partial(deliver, house.store, channel), house.pace.deliver, stop),
+        partial(keep, "heartbeat", partial(beat, house, PROCESS), BEAT, stop),
+        lambda: asyncio.run(events.listen(partial(event_turn, house))),
+    )
+    with temporary_settings(IMPATIENT):
+        for loop in loops:
+            threading.Thread(target=copy_context().run, args=(loop,), daemon=True).start()
+        stop.wait()
+
+
+def keep(name: str, turn: Turn, pause: float, stop: threading.Event) -> None:
+    """Take turns until stopped; one that fails is told, and the next waits longer."""
+    wait = pause
+    while not stop.wait(wait):
+        began = time.monotonic()
+        try:
+            turn()
+        except runs.UNREACHABLE as error:
+            logger.warning("%s: Prefect does not answer (%s); trying again", name, type(error).__name__)
+            wait = min(max(2 * wait, 0.5), SLOWEST)
+        except Exception:  # a loop that dies would leave rollouts unwatched
+            logger.exception("%s failed; trying again", name)
+            wait = min(max(2 * wait, 0.5), SLOWEST)
+        else:
+            wait = min(max(pause, SHARE * (time.monotonic() - began)), max(pause, SLOWEST))
+
+
+def guard_turn(house: House) -> None:
+    """Sweep where something is due: as a Prefect run while the server answers, else without."""
+    beat(house, GUARD)
+    if not worth(house):
+        return
+    if not runs.answers():
+        sweep(house)
+        return
+    try:
+        guard()
+    except runs.UNREACHABLE:
+        sweep(house)
+
+
+def compare_turn(house: House, stop: threading.Event) -> None:
+    """Compare store and Prefect, then rest, though not while something is urgent."""
+    with runs.prefect() as client:
+        compare(house, client)
+        beat(house, "prefect")
+        if runs.served(client):
+            beat(house, "runner")
+    rested = time.monotonic() + house.pace.compare
+    while time.monotonic() < rested and not stop.wait(house.pace.hurry) and not urgent(house):
+        pass
+
+
+def event_turn(house: House, run: UUID) -> None:
+    """Look at a run that was cancelled a moment ago."""
+    with runs.prefect() as client:
+        settle_run(house, client, run)
+
+
+def beat(house: House, part: str) -> None:
+    """Say that a part works."""
+    house.store.beat(part, house.clock.real())
+
+
+def main() -> None:
+    """Supervise until SIGINT or SIGTERM."""
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    supervise(open_house(PROCESS), stop)
+    logging.shutdown()
+    os._exit(0)  # Prefect's own threads wait for a server that may be gone; all that matters is in the store
+
+
+if __name__ == "__main__":
+    main()
