@@ -1,0 +1,148 @@
+"""What people do in Prefect's UI, through the API that the UI uses."""
+
+from rollout.model import Verb
+from state.step import command
+from tests.flows.stage import RUNNER, SERVER, SUPERVISOR, WORKER, Stage, plan
+from tests.waiting import until
+
+QUIET = ("alpha 1% 1h", "ga 100% 1h")
+WITHIN = 5.0
+"""Seconds from the click on Cancel until nobody is exposed: the promise, with nothing added."""
+
+
+def test_cancel_aborts_and_a_resume_gets_a_new_run(house: Stage) -> None:
+    """Cancel takes the candidate from everyone within seconds; the run says who; a resume has a run of its own."""
+    house.start(SERVER, RUNNER, SUPERVISOR)
+    _on_and_asleep(house, "cancelled")
+    _cancel(house, "cancelled")
+    house.await_badge("cancelled", "CANCELLED Aborted by Prefect UI (unidentified)")
+    old = house.run("cancelled")
+    answer = command(house.store, "cancelled", Verb.RESUME, "ana", "false alarm", house.clock.now())
+    assert answer.accepted, answer.why
+    until(lambda: house.run("cancelled") != old and "Alpha · 1 %" in house.badge("cancelled"), "a new run", seconds=180)
+    new = house.run("cancelled")
+    assert old is not None
+    assert new is not None
+    assert (new["name"], new["id"] == old["id"]) == ("cancelled", False)
+    assert house.verbs("cancelled") == ["start", "abort", "resume"]
+
+
+def test_a_retry_of_an_aborted_run_is_ended_again(house: Stage) -> None:
+    """The Retry button wakes a run of an ended rollout; it ends as before and exposes nobody."""
+    _on_and_asleep(house, "retried")
+    _cancel(house, "retried")
+    house.await_badge("retried", "CANCELLED Aborted")
+    run = house.run("retried")
+    assert run is not None
+    retry = {"state": {"type": "SCHEDULED", "name": "AwaitingRetry"}, "force": True}
+    house.post(f"/flow_runs/{run['id']}/set_state", retry)
+    assert "AwaitingRetry" in house.badge("retried")
+    house.await_badge("retried", "CANCELLED Aborted by Prefect UI (unidentified)")
+    assert house.verbs("retried") == ["start", "abort"]
+
+
+def test_a_deleted_run_is_made_again_and_a_renamed_state_put_back(house: Stage) -> None:
+    """Deleting a run or changing its state in the UI leaves no rollout without its run, nor with a false name."""
+    _on_and_asleep(house, "deleted")
+    run = house.run("deleted")
+    assert run is not None
+    renamed = {"state": {"type": "SCHEDULED", "name": "Something else"}, "force": True}
+    house.post(f"/flow_runs/{run['id']}/set_state", renamed)
+    house.await_badge("deleted", "SCHEDULED Alpha · 1 %")
+    house.api.delete(f"/flow_runs/{run['id']}").raise_for_status()
+    house.await_badge("deleted", "SCHEDULED Alpha · 1 %")
+    again = house.run("deleted")
+    assert again is not None
+    assert again["id"] != run["id"]
+    assert house.rollout("deleted").state.exposure == 1_000
+
+
+def test_a_late_answer_does_not_answer_the_next_question(house: Stage) -> None:
+    """An answer typed for a question that was withdrawn and asked anew decides nothing."""
+    house.submit("stale", "alpha 1% 1s approval", "ga 100% 1h")
+    house.await_badge("stale", "PAUSED Waiting for approval")
+    house.kill(RUNNER)
+    assert house.click_resume("stale", decision="approve", approver="Late") == "ACCEPT"
+    extended = command(house.store, "stale", Verb.EXTEND, "ana", "", house.clock.now(), args={"duration": "1s"})
+    assert extended.accepted, extended.why
+    house.start(RUNNER)
+    until(lambda: house.rollout("stale").state.question == 2, "the question is asked anew", seconds=180)
+    house.await_badge("stale", "PAUSED Waiting for approval")
+    assert "approve" not in house.verbs("stale")
+    assert house.click_resume("stale", decision="hold", reason="let me see") == "ACCEPT"
+    house.await_badge("stale", "Held: let me see")
+    assert house.store.journal("stale")[-1].by == "Prefect UI (unidentified)"
+
+
+def test_a_plan_is_checked_before_it_is_submitted(house: Stage) -> None:
+    """The form shows dates and a digest; only that digest submits; a bad plan shows every problem with its line."""
+    text = plan("pasted", *QUIET)
+    checked = house.use_form("submit-plan", plan=text)
+    assert checked["state"]["name"] == "Checked: pasted"
+    page = house.page(checked)
+    digest = page.rpartition("digest `")[2].rstrip("`")
+    assert "| when | what |" in page
+    assert "pasted" not in house.store.names()
+    assert house.use_form("submit-plan", plan=text, digest="0" * 64)["state"]["type"] == "FAILED"
+    submitted = house.use_form("submit-plan", plan=text, digest=digest, your_name="Ana")
+    assert submitted["state"]["name"] == "Submitted: pasted"
+    assert house.rollout("pasted").submitted_by == "Ana (as claimed)"
+
+
+def test_a_bad_plan_fails_with_every_problem(house: Stage) -> None:
+    """Two mistakes are two rows, each with its line, and markup in the plan is shown as text."""
+    text = plan("broken", *QUIET).replace("hold: 1h}\n", "hold: <b>1h</b>}\n", 1) + "colour: blue\n"
+    failed = house.use_form("submit-plan", plan=text)
+    page = house.page(failed)
+    assert failed["state"]["name"] == "Refused: 2 problems"
+    assert "<b>" not in page
+    assert "| 7 |" in page
+    assert "colour" in page
+
+
+def test_forms_command_rollouts_and_flags(house: Stage) -> None:
+    """A kill from the UI turns the flag off; a command that makes no sense is refused with the reason."""
+    _on_and_asleep(house, "formed")
+    killed = house.use_form("kill-flag", flag="formed", reason="stop it", your_name="Ana")
+    assert killed["state"]["name"] == "Done: kill formed"
+    flag = house.store.flag("formed")
+    assert flag is not None
+    assert not flag.enabled
+    refused = house.use_form("approve", rollout="formed")
+    assert refused["state"]["type"] == "FAILED"
+    assert "formed is running" in house.page(refused).replace("\\", "")
+
+
+def test_cancel_reverts_under_a_process_worker_after_the_server_came_back(house: Stage) -> None:
+    """A worker's run goes to Cancelling and would stay there for minutes; people are taken out at once all the same."""
+    house.kill(RUNNER)
+    house.deploy_to_pool()
+    house.start(WORKER)
+    _on_and_asleep(house, "pooled")
+    house.kill(SERVER)
+    house.start(SERVER)
+    _cancel(house, "pooled")
+    house.await_badge("pooled", "CANCELLED Aborted by Prefect UI (unidentified)")
+    house.kill(WORKER)
+    house.start(RUNNER)
+
+
+def test_cancel_reverts_under_serve_after_the_server_came_back(house: Stage) -> None:
+    """The event subscriber connects again by itself, and where it does not the comparison finds the click."""
+    _on_and_asleep(house, "survivor")
+    house.kill(SERVER)
+    house.start(SERVER)
+    _cancel(house, "survivor")
+    house.await_badge("survivor", "CANCELLED Aborted by Prefect UI (unidentified)")
+
+
+def _on_and_asleep(house: Stage, name: str) -> None:
+    """A rollout in its first phase, its run back to sleep."""
+    house.submit(name, *QUIET)
+    house.await_badge(name, "SCHEDULED Alpha · 1 %")
+
+
+def _cancel(house: Stage, name: str) -> None:
+    house.click_cancel(name)
+    house.await_verb(name, "abort", seconds=WITHIN)
+    assert house.rollout(name).state.exposure == 0
