@@ -9,20 +9,35 @@ from rollout.exposure import Flag, Reason, UnitMissingError, Variant, bucket, va
 from serving.evaluate import Evaluator, compile_flag, settings_of
 
 NAMES = ("tier", "email", "org", "user")
+PATTERN_TEXTS = ["vip", "*@example.com", "?", "*", "", "true", "1", "1.0", "[ab]", "[!a]*", "a*", "*a*", "**a", "*[a]"]
+VALUE_TEXTS = [
+    "vip",
+    "VIP",
+    "x@example.com",
+    "@example.com",
+    "x@example.com.org",
+    "a",
+    "b",
+    "ba",
+    "ab",
+    "true",
+    "1",
+    "",
+    "a\n",
+]
 SCALARS = st.one_of(
     st.none(),
     st.booleans(),
     st.integers(-5, 5),
     st.floats(allow_nan=False, allow_infinity=False),
-    st.sampled_from(["vip", "free", "a@example.com", "b@other.org", "true", "1", "1.0", "", "*", "[x]"]),
+    st.sampled_from(VALUE_TEXTS),
     st.text(alphabet="ab[]*?!-\n", max_size=4),
 )
 JSON_VALUES = st.recursive(
     SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=2)
 )
 PATTERNS = st.lists(
-    st.sampled_from(["vip", "*@example.com", "?", "*", "", "true", "1", "1.0", "[ab]", "[!a]*", "a*"])
-    | st.text(alphabet="ab[]*?!-\n", max_size=4),
+    st.sampled_from(PATTERN_TEXTS) | st.text(alphabet="ab[]*?!-\n", max_size=4),
     min_size=1,
     max_size=3,
 ).map(tuple)
@@ -61,14 +76,25 @@ def test_a_compiled_flag_answers_as_the_reference_does(flag: Flag, key: str | No
     assert outcome(variant, flag, key, attributes) == outcome(compiled, key, attributes)
 
 
-@pytest.mark.parametrize("exposure", [1, 2, 3, 9_999, 10_000, 33_333, 50_000, 99_999])
-def test_the_threshold_cuts_where_the_bucket_does(flag: Flag, exposure: int) -> None:
-    """Units on either side of the limit fall as their bucket says, thousandth by thousandth."""
-    plain = replace(flag, exposure=exposure, allow=(), block=())
-    compiled = compile_flag(plain, lambda chosen, _reason: chosen)
-    units = [f"u-{number}" for number in range(4_000)]
-    expected = [bucket(plain.salt, unit) < exposure for unit in units]
-    assert expected == [compiled(unit, {}) is Variant.CANDIDATE for unit in units]
+def test_the_threshold_cuts_where_the_bucket_does(flag: Flag) -> None:
+    """A unit is out at an exposure that equals its bucket and in one thousandth of a percent above."""
+    plain = replace(flag, allow=(), block=())
+    for unit in (f"u-{number}" for number in range(500)):
+        place = bucket(plain.salt, unit)
+        at, above = (
+            compile_flag(replace(plain, exposure=place + more), lambda chosen, _why: chosen) for more in (0, 1)
+        )
+        assert (Variant.STABLE, Variant.CANDIDATE) == (at(unit, {}), above(unit, {}))
+
+
+@pytest.mark.parametrize("first", PATTERN_TEXTS)
+def test_every_kind_of_pattern_fits_what_the_reference_fits(flag: Flag, first: str) -> None:
+    """Each pattern alone, and beside each other pattern, against every value."""
+    for second in PATTERN_TEXTS:
+        listed = replace(flag, allow=(), block=({"tier": (first, second)},))
+        compiled = compile_flag(listed, lambda chosen, reason: (chosen, reason))
+        for value in VALUE_TEXTS:
+            assert variant(listed, "u-1", {"tier": value}) == compiled("u-1", {"tier": value}), (first, second, value)
 
 
 def test_a_list_in_the_context_is_matched_by_its_members(flag: Flag) -> None:
