@@ -47,7 +47,8 @@ def faults(wrong: ValidationError, data: object) -> Iterator[tuple[str, Fault]]:
     seen: set[Path] = set()
     for error in wrong.errors(include_url=False):
         path = _path(error, data)
-        if path not in seen:
+        emptied = error["type"] == "too_short" and error["input"]  # its items were refused, each in its own words
+        if path not in seen and not emptied:
             seen.add(path)
             yield error["type"], Fault(path, _message(error, path))
 

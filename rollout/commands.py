@@ -7,6 +7,7 @@ from datetime import datetime
 
 from plans.expressions import Duration
 from plans.schema import Plan, Settings, Then
+from plans.settings import changes
 from plans.timeline import local, next_open
 from rollout import moves
 from rollout.blocks import criteria_blocks, current, stale
@@ -109,14 +110,7 @@ def _refuse_set(_p: Plan, state: RolloutState, _e: Evidence, command: Command, _
     settings = _settings(command)
     if not settings:
         return "name at least one setting, for example min_confidence=0.8"
-    for key, value in settings.items():
-        if key not in state.settings:
-            return f"unknown setting {key!r}; {state.name} has {', '.join(state.settings)}"
-        if _kind(value) is not _kind(state.settings[key]):
-            return f"{key}: {value!r} is not of the kind of {state.settings[key]!r}"
-        if key == "min_confidence" and not 0 <= float(str(value)) <= 1:
-            return f"min_confidence: {value} is outside 0 to 1"
-    return None
+    return next((f"{key}: {message}" for key, message in changes(state.settings, settings)), None)
 
 
 def _refuse_advance(plan: Plan, state: RolloutState, evidence: Evidence, _c: Command, now: datetime) -> str | None:
@@ -206,7 +200,3 @@ def _settings(command: Command) -> Settings:
 
 def _text(command: Command, key: str) -> str:
     return str(command.args.get(key, ""))
-
-
-def _kind(value: object) -> type:
-    return float if isinstance(value, int | float) and not isinstance(value, bool) else type(value)

@@ -175,25 +175,35 @@ def status_json(
     prefect_url: str | None,
 ) -> dict[str, Any]:
     """A rollout as `sluice status --json` and `GET /v1/rollouts/{name}` give it; exposure in percent."""
-    step = due(plan, state, now)
     return {
         "name": state.name,
         "flag": state.flag,
         "status": str(state.status),
-        "phase": plan.phases[state.phase].name if state.phase >= 0 else None,
-        "exposure": served_exposure(state) / 1000,
-        "settings": dict(state.settings),
-        "revision": state.revision,
+        **_standing(plan, state),
         "since": _iso(state.since),
-        "next": {"what": str(step.what), "at": _iso(step.at)} if step else None,
+        "next": _next_json(plan, state, now),
         "blocked_by": [block_json(block) for block in blocks(plan, state, evidence, now)],
         "environment": environment,
         "criteria": [finding_json(finding) for finding in evidence.findings],
         "prefect_url": prefect_url,
         "summary": state_name(plan, state, evidence, now),
         "owner": plan.owner,
+    }
+
+
+def _standing(plan: Plan, state: RolloutState) -> dict[str, Any]:
+    return {
+        "phase": plan.phases[state.phase].name if state.phase >= 0 else None,
+        "exposure": served_exposure(state) / 1000,
+        "settings": dict(state.settings),
+        "revision": state.revision,
         "question": state.question if state.status is Status.AWAITING_APPROVAL else None,
     }
+
+
+def _next_json(plan: Plan, state: RolloutState, now: datetime) -> dict[str, str] | None:
+    step = due(plan, state, now)
+    return {"what": str(step.what), "at": _iso(step.at)} if step else None
 
 
 def block_json(block: Block) -> dict[str, str]:

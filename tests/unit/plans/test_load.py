@@ -221,3 +221,11 @@ def test_a_damaged_plan_raises_nothing_but_a_plan_error(data: st.DataObject) -> 
     damaged = GOOD[:start] + data.draw(st.text(max_size=10) | scraps) + GOOD[end:]
     plan, told = check(damaged)
     assert plan is not None or any(problem.severity is Severity.ERROR for problem in told)
+
+
+def test_a_list_whose_items_are_all_wrong_is_not_called_empty() -> None:
+    """Each item is told of; the list around them is not, and what can still be compared is."""
+    wrong = GOOD.replace("hold: 3d", "hald: 3d").replace("hold: 7d", "hold: 10:00")
+    told = [str(problem) for problem in check(wrong)[1]]
+    assert not any("phases: is empty" in line for line in told)
+    assert any("phases[0].hald: unknown key" in line for line in told)

@@ -101,8 +101,8 @@ def test_a_late_approval_cannot_approve_the_next_question() -> None:
     ("settings", "word"),
     [
         ({}, "at least one"),
-        ({"modell": "v3"}, "unknown setting"),
-        ({"model": 3}, "kind"),
+        ({"modell": "v3"}, "no setting"),
+        ({"model": 3}, "is a number but"),
         ({"min_confidence": 7}, "0 to 1"),
     ],
 )
