@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.flag_server import FlagServer, free_port, started_rollout
+from tests.contract.flag_server import FlagServer, started_rollout
+from tests.servers import free_port
 from tests.waiting import until
 
 SECONDS = 5

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from state import step
 from state.clock import Clock
 from state.database import connect, sqlite_url
 from state.store import Store
+from tests.servers import free_port
 from tests.waiting import until
 
 PLAN = """\
@@ -93,11 +93,3 @@ def _answers(http: httpx.Client) -> bool:
         return http.get("/v1/clock").is_success
     except httpx.TransportError:
         return False
-
-
-def free_port() -> int:
-    """A port that nothing listens on."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-        return port

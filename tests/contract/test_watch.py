@@ -1,5 +1,6 @@
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
@@ -12,15 +13,25 @@ from state.clock import Clock, wall
 from state.database import connect, migrate, sqlite_url
 from state.step import step, submit
 from state.store import Store
+from tests.servers import new_database, postgres
 from tests.unit.serving.client import call
 from tests.unit.serving.plans import PLAN
 from tests.waiting import until
 
 
-@pytest.fixture
-def stores(tmp_path: Path) -> Iterator[tuple[Store, Store]]:
-    """The same file opened twice, as a flag server and as the process that moves rollouts."""
-    engines = [connect(sqlite_url(tmp_path)) for _ in range(2)]
+@pytest.fixture(scope="module")
+def postgres_server() -> Iterator[str]:
+    with postgres() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def stores(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Store, Store]]:
+    """One database opened twice, as a flag server and as the process that moves rollouts."""
+    url = sqlite_url(tmp_path)
+    if request.param == "postgres":
+        url = new_database(request.getfixturevalue("postgres_server"), f"watch_{uuid4().hex}")
+    engines = [connect(url) for _ in range(2)]
     migrate(engines[0])
     yield Store(engines[0], "flag server"), Store(engines[1], "supervisor")
     for engine in engines:
