@@ -71,8 +71,8 @@ contracts: setup
 types: setup
 	@$(BIN)/mypy
 
-bench: setup ## measure; needs no pass or fail (wrk is used where installed)
-	@$(BIN)/python -m pytest bench -o faulthandler_timeout=0 --benchmark-enable --benchmark-columns=min,median,max,rounds --benchmark-sort=name -q -s
+bench: setup ## measure; BENCH=bench/test_sweep.py measures one thing (wrk is used where installed)
+	@$(BIN)/python -m pytest $(or $(BENCH),bench) -o faulthandler_timeout=0 --benchmark-enable --benchmark-columns=min,median,max,rounds --benchmark-sort=name -q -rs
 
 campaign: setup ## the long versions of the tests that the suite runs short
 	@SLUICE_CAMPAIGN=1 $(BIN)/python -m pytest -m campaign
