@@ -39,11 +39,10 @@ def postgres() -> Iterator[str]:
         shutil.rmtree(folder)
 
 
-def new_database(server: str, name: str, template: str = "template1") -> str:
-    """A copy of a database on a server, of an empty one unless named; gives its address."""
+def new_database(server: str, name: str) -> str:
+    """An empty database on a server; gives its address."""
     with psycopg.connect(server.replace("+psycopg", ""), autocommit=True) as connection:
-        create = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
-        connection.execute(create.format(sql.Identifier(name), sql.Identifier(template)))
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
     return f"{server.rpartition('/')[0]}/{name}"
 
 

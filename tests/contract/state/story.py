@@ -17,6 +17,7 @@ name: {name}
 flag: {flag}
 stable: {stable}
 candidate: {{model: v2, min_confidence: 0.7}}
+salt: search-v2
 audience: {{size: 20000}}
 phases:
   - {{name: alpha, expose: 1%, hold: 3d, approval: required}}
