@@ -58,7 +58,13 @@ def ask(client: SyncPrefectClient, run: UUID, plan: Plan, state: RolloutState, e
     """Save the form of the open question with the run; nothing is suspended yet."""
     asked = keyset(state.name, state.question)
     runs.write_input(client, run, asked["schema"], Answer.model_json_schema())
-    runs.write_input(client, run, asked["description"], question_text(plan, state, evidence))
+    tell(client, run, plan, state, evidence)
+
+
+def tell(client: SyncPrefectClient, run: UUID, plan: Plan, state: RolloutState, evidence: Evidence) -> None:
+    """Show this evidence on the form of the open question."""
+    text = question_text(plan, state, evidence)
+    runs.write_input(client, run, keyset(state.name, state.question)["description"], text)
 
 
 def answer(client: SyncPrefectClient, run: UUID, state: RolloutState) -> Answer | None:

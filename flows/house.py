@@ -25,6 +25,22 @@ class Deleted(StrEnum):
     ABORT = "abort"
 
 
+@dataclass(slots=True)
+class Notes:
+    """What a process remembers between two looks; all of it may be lost.
+
+    `waiting_since` is when a step was first left to its own run, by rollout and revision; `attended` what a comparison
+    was hurried for; `newest` the latest rollout compared; `shown` the version of the evidence that an open form shows;
+    `told` the rollouts of which there was news since the last comparison.
+    """
+
+    waiting_since: dict[str, tuple[int, datetime]] = field(default_factory=dict)
+    attended: set[tuple[str, int]] = field(default_factory=set)
+    newest: int = 0
+    shown: dict[str, int] = field(default_factory=dict)
+    told: set[str] = field(default_factory=set)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class House:
     """Store, clock and sources, with the pace of all loops; `process` is who the journal says did it."""
@@ -36,14 +52,13 @@ class House:
     folder: Path
     pace: Pace
     deleted: Deleted = Deleted.RECREATE
-    waiting_since: dict[str, tuple[int, datetime]] = field(default_factory=dict)
-    attended: set[tuple[str, int]] = field(default_factory=set)
+    notes: Notes = field(default_factory=Notes)
 
     def late(self, name: str, revision: int) -> bool:
         """Whether a step of the schedule has waited too long for its own run; the first call starts the wait."""
-        known = self.waiting_since.get(name)
+        known = self.notes.waiting_since.get(name)
         if known is None or known[0] != revision:
-            known = self.waiting_since[name] = (revision, self.clock.real())
+            known = self.notes.waiting_since[name] = (revision, self.clock.real())
         return (self.clock.real() - known[1]).total_seconds() >= self.pace.late
 
 

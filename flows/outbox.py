@@ -62,13 +62,13 @@ class LogChannel:
         self.read_until += len(text)
 
 
-def deliver(store: Store, channel: LogChannel) -> int:
-    """Deliver every notice that waits, in order; returns how many there were."""
+def deliver(store: Store, channel: LogChannel) -> tuple[Notification, ...]:
+    """Deliver every notice that waits, in order, and give them back."""
     taken = store.outbox_pending()
     for notice in taken:
         channel.tell(notice)
         store.delivered(notice.id)
-    return len(taken)
+    return taken
 
 
 def as_line(notice: Notification) -> str:

@@ -22,6 +22,7 @@ from flows.artifacts import publish
 from flows.house import Deleted, House
 from flows.settle import Move
 from state.store import Live, Rollout, UnknownError
+from state.tables import ClockKind
 
 ENDED_LATELY = timedelta(minutes=10)
 FORM_FIRST = timedelta(hours=1)
@@ -38,6 +39,7 @@ def compare(house: House, client: SyncPrefectClient) -> None:
     since = house.clock.real() - ENDED_LATELY
     found = [*runs.open_runs(client, deployed), *runs.ended_runs(client, deployed, since)]
     live = {row.name: row for row in house.store.live()}
+    house.notes.newest = max((row.id for row in live.values()), default=0)
     kept = _by_rollout(found, live) | _named(client, deployed, found, live)
     for row in live.values():
         settle_live(house, client, deployed, row, kept.get(row.name))
@@ -65,9 +67,8 @@ def settle_run(house: House, client: SyncPrefectClient, run_id: UUID) -> None:
 def settle_live(house: House, client: SyncPrefectClient, deployed: UUID, row: Live, run: FlowRun | None) -> None:
     """Make, dress or wake the run of a live rollout, or take up what a person did to it."""
     look = wanted(house.store.plan_of(row), row, house.clock)
-    match settle.live(
-        row.state.promise, run, look, leased=leased(house, row.name), pace=house.pace, real=house.clock.real()
-    ):
+    held, real = at_work(house, row.name, run), house.clock.real()
+    match settle.live(row.state.promise, run, look, leased=held, pace=house.pace, real=real):
         case Move.MAKE:
             _make(house, client, deployed, row, look)
         case Move.ABORT if run is not None:
@@ -76,6 +77,16 @@ def settle_live(house: House, client: SyncPrefectClient, deployed: UUID, row: Li
             settle_over(house, client, row.name, run)
         case Move.DRESS | Move.LISTEN if run is not None:
             dress(house, client, run, house.store.rollout(row.name))
+        case Move.LEAVE if run is not None and look.type is StateType.PAUSED:
+            _refresh(house, client, run, row)
+
+
+def settle_ended(house: House, client: SyncPrefectClient, names: Iterable[str]) -> None:
+    """Give the runs of ended rollouts their proper end, however long ago they ended."""
+    for name in names:
+        rollout = house.store.rollout(name)
+        if not rollout.state.status.live and rollout.run_id and (run := runs.find(client, UUID(rollout.run_id))):
+            settle_over(house, client, name, run)
 
 
 def settle_over(house: House, client: SyncPrefectClient, name: str, run: FlowRun) -> None:
@@ -87,15 +98,18 @@ def settle_over(house: House, client: SyncPrefectClient, name: str, run: FlowRun
     if rollout.state.status.live:
         return
     look = ended(rollout.state, house.store.journal(name))
-    held = leased(house, name)
-    move = settle.over(rollout.state.promise, run, look, leased=held, pace=house.pace, real=house.clock.real())
+    held, real = at_work(house, name, run), house.clock.real()
+    move = settle.over(rollout.state.promise, run, look, leased=held, pace=house.pace, real=real)
     if move is Move.DRESS:
         publish(client, run.id, rollout)
         runs.force(client, run.id, look)
 
 
 def dress(house: House, client: SyncPrefectClient, run: FlowRun, rollout: Rollout) -> None:
-    """Put a live rollout's run into the state it should be in; an answer that waits on it is heard first."""
+    """Put a live rollout's run into the state it should be in; an answer that waits on it is heard first.
+
+    A run that moved on since it was read is left to the next comparison.
+    """
     take_answer(house, client, run.id, rollout.state)
     rollout = house.store.rollout(rollout.name)
     if not rollout.state.status.live:
@@ -104,32 +118,40 @@ def dress(house: House, client: SyncPrefectClient, run: FlowRun, rollout: Rollou
     look = wanted(rollout.plan, rollout, house.clock)
     if look.type is StateType.PAUSED:
         approvals.ask(client, run.id, rollout.plan, rollout.state, rollout.evidence)
-    runs.force(client, run.id, settle.earlier(run.state, look) if run.state else look)
+    present = runs.find(client, run.id)
+    if present is not None and present.state_id == run.state_id:
+        runs.force(client, run.id, settle.earlier(run.state, look) if run.state else look)
 
 
 def urgent(house: House) -> bool:
-    """Whether a rollout has no run yet, or one of its steps has just become due: each is told once.
+    """Whether a rollout is new, or an accelerated clock has stopped for a step that is due: each is told once.
 
-    A step becomes due by itself on a real clock, where its run wakes in time; an accelerated clock stops for it.
+    On a real clock a run wakes in time by itself.
     """
-    now = house.clock.now()
-    waiting = {
-        (row.name, row.state.revision) for row in house.store.live() if row.run_id is None or unattended(row, now)
-    }
-    fresh = waiting - house.attended
-    house.attended.clear()
-    house.attended.update(waiting)
+    now, real = house.clock.now(), house.clock.kind is ClockKind.REAL
+    rows = house.store.live(after=house.notes.newest if real else 0)
+    waiting = {(row.name, row.state.revision) for row in rows if row.run_id is None or unattended(row, now)}
+    fresh = waiting - house.notes.attended
+    house.notes.attended = waiting
     return bool(fresh)
 
 
-def leased(house: House, name: str) -> bool:
-    """Whether a process is at work on a rollout's run."""
-    return house.store.lease(lease_name(name), house.clock.real()) is not None
+def at_work(house: House, name: str, run: FlowRun | None) -> bool:
+    """Whether a process holds the lease on a run that says it is running."""
+    running = run is not None and run.state_type is StateType.RUNNING
+    return running and house.store.lease(lease_name(name), house.clock.real()) is not None
 
 
 def lease_name(name: str) -> str:
     """The lease that the process of a rollout's run holds."""
     return f"run:{name}"
+
+
+def _refresh(house: House, client: SyncPrefectClient, run: FlowRun, row: Live) -> None:
+    """Keep the evidence on an open form that of the last look."""
+    if house.notes.shown.get(row.name) != row.evidence_version:
+        approvals.tell(client, run.id, house.store.plan_of(row), row.state, row.evidence)
+        house.notes.shown[row.name] = row.evidence_version
 
 
 def _make(house: House, client: SyncPrefectClient, deployed: UUID, row: Live, look: State) -> None:

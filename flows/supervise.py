@@ -25,15 +25,18 @@ from flows.guard import PROCESS as GUARD
 from flows.guard import guard, sweep, worth
 from flows.house import House, open_house
 from flows.outbox import FILE, LogChannel, deliver
-from flows.reconcile import compare, settle_run, urgent
+from flows.reconcile import compare, settle_ended, settle_run, urgent
 
 PROCESS = "supervisor"
 BEAT = 2.0
+FIRST_WAIT = 0.5
 SLOWEST = 5.0
-SHARE = 4.0  # a turn that takes long makes its loop rest this many times as long
+SHARE = 0.25
+"""A loop rests at least this part of the time that its turn took."""
 IMPATIENT = {PREFECT_API_REQUEST_TIMEOUT: 10.0, PREFECT_CLIENT_MAX_RETRIES: 1}
 
 Turn = Callable[[], object]
+Hurried = Callable[[], bool]
 
 logger = logging.getLogger("flows.supervisor")
 
@@ -41,10 +44,11 @@ logger = logging.getLogger("flows.supervisor")
 def supervise(house: House, stop: threading.Event) -> None:
     """Run every loop in a thread of its own until `stop` is set; the threads end with the process."""
     channel = LogChannel(house.folder / FILE, sys.stderr)
+    hurry = partial(urgent, house)
     loops: tuple[Turn, ...] = (
         partial(keep, "guard", partial(guard_turn, open_house(GUARD)), house.pace.sweep, stop),
-        partial(keep, "compare", partial(compare_turn, house, stop), 0.0, stop),
-        partial(keep, "deliver", partial(deliver, house.store, channel), house.pace.deliver, stop),
+        partial(keep, "compare", partial(compare_turn, house), house.pace.compare, stop, hurry, house.pace.hurry),
+        partial(keep, "deliver", partial(deliver_turn, house, channel), house.pace.deliver, stop),
         partial(keep, "heartbeat", partial(beat, house, PROCESS), BEAT, stop),
         lambda: asyncio.run(events.listen(partial(event_turn, house))),
     )
@@ -54,21 +58,36 @@ def supervise(house: House, stop: threading.Event) -> None:
         stop.wait()
 
 
-def keep(name: str, turn: Turn, pause: float, stop: threading.Event) -> None:
-    """Take turns until stopped; one that fails is told, and the next waits longer."""
-    wait = pause
+def keep(
+    name: str,
+    turn: Turn,
+    pause: float,
+    stop: threading.Event,
+    hurried: Hurried = lambda: False,
+    every: float = SLOWEST,
+) -> None:
+    """Take turns, `pause` seconds apart unless `hurried`, until stopped; one that fails is told, and the next waits."""
+    wait = 0.0
     while not stop.wait(wait):
-        began = time.monotonic()
         try:
+            began = time.monotonic()
             turn()
+            rest(max(pause, SHARE * (time.monotonic() - began)), stop, hurried, every)
         except runs.UNREACHABLE as error:
             logger.warning("%s: Prefect does not answer (%s); trying again", name, type(error).__name__)
-            wait = min(max(2 * wait, 0.5), SLOWEST)
+            wait = min(max(2 * wait, FIRST_WAIT), SLOWEST)
         except Exception:  # a loop that dies would leave rollouts unwatched
             logger.exception("%s failed; trying again", name)
-            wait = min(max(2 * wait, 0.5), SLOWEST)
+            wait = min(max(2 * wait, FIRST_WAIT), SLOWEST)
         else:
-            wait = min(max(pause, SHARE * (time.monotonic() - began)), max(pause, SLOWEST))
+            wait = 0.0
+
+
+def rest(seconds: float, stop: threading.Event, hurried: Hurried, every: float) -> None:
+    """Wait until the time is over, somebody says stop, or there is a hurry."""
+    over = time.monotonic() + seconds
+    while (left := over - time.monotonic()) > 0 and not stop.wait(min(left, every)) and not hurried():
+        pass
 
 
 def guard_turn(house: House) -> None:
@@ -85,22 +104,27 @@ def guard_turn(house: House) -> None:
         sweep(house)
 
 
-def compare_turn(house: House, stop: threading.Event) -> None:
-    """Compare store and Prefect, then rest, though not while something is urgent."""
+def compare_turn(house: House) -> None:
+    """Compare store and Prefect; a run that ended long ago is looked at where there is news of its rollout."""
+    told = frozenset(house.notes.told)
     with runs.prefect() as client:
         compare(house, client)
+        settle_ended(house, client, told)
+        house.notes.told -= told
         beat(house, "prefect")
         if runs.served(client):
             beat(house, "runner")
-    rested = time.monotonic() + house.pace.compare
-    while time.monotonic() < rested and not stop.wait(house.pace.hurry) and not urgent(house):
-        pass
 
 
 def event_turn(house: House, run: UUID) -> None:
     """Look at a run that was cancelled a moment ago."""
     with runs.prefect() as client:
         settle_run(house, client, run)
+
+
+def deliver_turn(house: House, channel: LogChannel) -> None:
+    """Deliver what waits."""
+    house.notes.told |= {notice.rollout for notice in deliver(house.store, channel)}
 
 
 def beat(house: House, part: str) -> None:

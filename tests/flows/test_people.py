@@ -96,7 +96,7 @@ def test_a_bad_plan_fails_with_every_problem(house: Stage) -> None:
     page = house.page(failed)
     assert failed["state"]["name"] == "Refused: 2 problems"
     assert "<b>" not in page
-    assert "| 7 |" in page
+    assert "| 8 |" in page
     assert "colour" in page
 
 

@@ -10,6 +10,7 @@ import pytest
 from flows.advance import advance
 from flows.collect import Counted, Wanted
 from flows.guard import sweep, worth
+from flows.house import Notes
 from rollout.model import Status, Verb
 from state.step import Outcome, command
 from tests.unit.flows.world import World
@@ -160,7 +161,7 @@ def test_a_refused_command_is_answered(world: World) -> None:
 def test_a_late_run_is_late_for_its_own_step_only(world: World) -> None:
     """Patience starts anew with every revision."""
     world.submit("two")
-    house = replace(world.house, waiting_since={})
+    house = replace(world.house, notes=Notes())
     assert not house.late("two", 1)
     world.pass_time(MINUTE)
     assert house.late("two", 1)
