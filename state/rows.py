@@ -25,6 +25,8 @@ _evidence: TypeAdapter[Evidence] = TypeAdapter(Evidence)
 _finding: TypeAdapter[Finding] = TypeAdapter(Finding)
 _flag: TypeAdapter[Flag] = TypeAdapter(Flag)
 
+_STATUSES = {str(status): status for status in Status}
+
 Row = Any  # a SQLAlchemy row: attributes by column name
 
 
@@ -58,7 +60,7 @@ class Live:
     """A rollout as a sweep reads it: no plan, no parsed findings.
 
     `shape` is equal for plans that are judged alike; `verdicts` are those of the last look in the plan's order, joined
-    by commas; `findings` is the JSON of that evidence.
+    by commas; `findings` is the JSON of that evidence, `check_every` is in seconds.
     """
 
     id: int
@@ -72,6 +74,7 @@ class Live:
     looked_at: datetime | None
     due_at: datetime | None
     settled_at: datetime | None
+    check_every: float
     run_id: str | None
 
     @property
@@ -151,12 +154,12 @@ def state_columns(state: RolloutState) -> dict[str, Any]:
     }
 
 
-def state(row: Row, *, killed: bool, flag_taken_by: str | None = None) -> RolloutState:
-    """The state that a rollout's row holds."""
-    columns = {name: getattr(row, name) for name in STATE_COLUMNS}
-    columns["status"] = Status(row.status)
-    columns["settings"] = orjson.loads(row.settings)
-    columns["extension"] = _duration(row.extension)
+def state(values: Iterable[Any], *, killed: bool, flag_taken_by: str | None = None) -> RolloutState:
+    """The state that a row holds, whose first columns are STATE_COLUMNS in their order."""
+    columns: dict[str, Any] = dict(zip(STATE_COLUMNS, values, strict=False))
+    columns["status"] = _STATUSES[columns["status"]]
+    columns["settings"] = orjson.loads(columns["settings"])
+    columns["extension"] = _duration(columns["extension"])
     return RolloutState(**columns, killed=killed, flag_taken_by=flag_taken_by)
 
 

@@ -11,11 +11,11 @@ from sqlalchemy import Connection, Select, bindparam, select
 
 from plans.schema import Plan
 from rollout.describe import Notice
-from rollout.model import LIVE, Evidence, Status
+from rollout.model import Evidence, Status
 from state import rows
 from state.journaling import post
 from state.rows import Live
-from state.tables import Switch, evidences, flags, rollouts
+from state.tables import Switch, evidences, flags, live, rollouts
 from state.transactions import Transactions
 
 PAGE = 2_000
@@ -118,7 +118,7 @@ def _live(after: int, limit: int | None) -> Select[Any]:
         )
         .join(evidences, evidences.c.rollout_id == rollouts.c.id)
         .join(flags, flags.c.key == rollouts.c.flag)
-        .where(rollouts.c.id > after, rollouts.c.status.in_([str(status) for status in LIVE]))
+        .where(rollouts.c.id > after, live)
         .order_by(rollouts.c.id)
     )
     return query if limit is None else query.limit(limit)
@@ -134,19 +134,37 @@ def _is_due(row: Any, now: datetime) -> bool:
 
 
 def _light(row: Any) -> Live:
+    """By position, because naming 35 columns ten thousand times is what a sweep would spend its time on."""
+    (
+        *_,
+        id_,
+        digest,
+        shape,
+        check_every,
+        due_at,
+        settled_at,
+        run_id,
+        version,
+        verdicts,
+        memory,
+        findings,
+        looked_at,
+        switch,
+    ) = row
     return Live(
-        id=row.id,
-        digest=row.digest,
-        shape=row.shape,
-        state=rows.state(row, killed=row.switch == Switch.OFF),
-        memory=row.memory,
-        evidence_version=row.version,
-        verdicts=row.verdicts,
-        findings=row.findings,
-        looked_at=row.looked_at,
-        due_at=row.due_at,
-        settled_at=row.settled_at,
-        run_id=row.run_id,
+        id=id_,
+        digest=digest,
+        shape=shape,
+        state=rows.state(row, killed=switch == Switch.OFF),
+        memory=memory,
+        evidence_version=version,
+        verdicts=verdicts,
+        findings=findings,
+        looked_at=looked_at,
+        due_at=due_at,
+        settled_at=settled_at,
+        check_every=check_every,
+        run_id=run_id,
     )
 
 

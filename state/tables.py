@@ -45,6 +45,7 @@ class RolloutRow(SQLModel, table=True):
 
     __tablename__: ClassVar[Any] = "rollout"
     __table_args__ = (
+        Index("live_rollouts", "id", sqlite_where=text(LIVE_SQL), postgresql_where=text(LIVE_SQL)),
         Index(
             "one_live_rollout_a_flag", "flag", unique=True, sqlite_where=text(LIVE_SQL), postgresql_where=text(LIVE_SQL)
         ),
@@ -59,7 +60,7 @@ class RolloutRow(SQLModel, table=True):
     plan_text: str = text_column()
     submitted_by: str
     check_every: float
-    status: str = Field(index=True)
+    status: str
     submitted: datetime = instant_column()
     since: datetime = instant_column()
     revision: int
@@ -224,6 +225,8 @@ class HeartbeatRow(SQLModel, table=True):
 
 
 rollouts = table(RolloutRow)
+live = text(f"rollout.{LIVE_SQL}")
+"""Of the table `rollout`, in the words of its partial indices: SQLite uses them for exactly these."""
 flags = table(FlagRow)
 journal = table(JournalRow)
 flag_journal = table(FlagJournalRow)

@@ -7,8 +7,8 @@ from datetime import datetime
 
 from sqlalchemy import ScalarSelect, func, or_, select
 
-from rollout.model import LIVE, Status
-from state.tables import ClockKind, clocks, rollouts
+from rollout.model import Status
+from state.tables import ClockKind, clocks, live, rollouts
 from state.transactions import Transactions
 
 
@@ -72,10 +72,11 @@ class Ticking(Transactions):
 
 
 def _unsettled() -> ScalarSelect[datetime | None]:
-    live = rollouts.c.status.in_([str(status) for status in LIVE])
     waiting = or_(rollouts.c.settled_at.is_(None), rollouts.c.settled_at < rollouts.c.due_at)
     return select(func.min(rollouts.c.due_at)).where(live, waiting).scalar_subquery()
 
 
 def _asking() -> ScalarSelect[datetime | None]:
-    return select(func.min(rollouts.c.since)).where(rollouts.c.status == Status.AWAITING_APPROVAL).scalar_subquery()
+    return (
+        select(func.min(rollouts.c.since)).where(live, rollouts.c.status == Status.AWAITING_APPROVAL).scalar_subquery()
+    )

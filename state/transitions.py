@@ -22,6 +22,7 @@ from state.rows import JournalEntry, Rollout
 from state.tables import Switch, evidences, flags, journal, rollouts
 from state.transactions import Transactions
 
+OTHER_COLUMNS = ("id", "digest", "shape", "plan", "plan_text", "submitted_by", "due_at", "settled_at", "run_id")
 LIVE_NAMES = [str(status) for status in LIVE]
 
 
@@ -166,7 +167,8 @@ def _read(tx: Connection, name: str) -> Any | None:
     )
     return tx.execute(
         select(
-            rollouts,
+            *(rollouts.c[name] for name in rows.STATE_COLUMNS),
+            *(rollouts.c[name] for name in OTHER_COLUMNS),
             evidences.c.version,
             evidences.c.looked_at,
             evidences.c.memory,

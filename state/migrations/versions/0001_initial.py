@@ -147,7 +147,7 @@ def _tables() -> None:
         sa.UniqueConstraint("name"),
     )
     op.create_index(op.f("ix_rollout_flag"), "rollout", ["flag"], unique=False)
-    op.create_index(op.f("ix_rollout_status"), "rollout", ["status"], unique=False)
+    op.create_index("live_rollouts", "rollout", ["id"], unique=False, sqlite_where=LIVE, postgresql_where=LIVE)
     op.create_index(
         "one_live_rollout_a_flag", "rollout", ["flag"], unique=True, sqlite_where=LIVE, postgresql_where=LIVE
     )
