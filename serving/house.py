@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from serving import control, refusals, system
 from serving.app import routed, with_lifespan
 from serving.asgi import App
+from serving.desk import Desk
 from serving.flags import FlagSet
 from serving.guard import Guard
 from serving.health import Health
@@ -39,7 +40,7 @@ class House:
         engine = connect(url)
         migrate(engine)
         store = Store(engine, PROCESS)
-        desk = control.Desk(
+        desk = Desk(
             store=store,
             clock=Clock(store),
             environment=environment.get("SLUICE_ENVIRONMENT", "default"),
@@ -48,7 +49,7 @@ class House:
         return furnished(desk)
 
 
-def furnished(desk: control.Desk) -> House:
+def furnished(desk: Desk) -> House:
     """A flag server over what the control endpoints work with."""
     flags, tally = FlagSet(), Tally()
     streams, watch = Streams(flags), Watch(desk.store, flags)

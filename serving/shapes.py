@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
 
 from plans.problems import Problem
 from rollout.describe import finding_json, served_exposure
@@ -21,6 +22,14 @@ def _visible(text: str) -> str:
             f"character {found.group()!a} is not allowed: control and direction characters hide what is said"
         )
     return text
+
+
+def in_utc(at: datetime) -> datetime:
+    """The instant in UTC; raises ValueError where the calendar ends before that."""
+    try:
+        return at.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("this instant is outside the calendar in UTC") from error
 
 
 Who = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_visible)]
@@ -53,6 +62,16 @@ class AskedCommand(Asked):
         """The verb's own words, as the core reads them."""
         words: dict[str, JsonValue] = {"phase": self.phase, "duration": self.duration, "settings": self.settings}
         return {name: value for name, value in words.items() if value is not None}
+
+
+class AskedWho(BaseModel):
+    """A unit as the application's evaluation context describes it, and when; now where no instant is given."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    unit: Annotated[str, Field(min_length=1, max_length=1_000)]
+    context: dict[str, JsonValue] = Field(default_factory=dict)
+    at: Annotated[AwareDatetime, AfterValidator(in_utc)] | None = None
 
 
 def journal_json(entry: JournalEntry) -> dict[str, Any]:

@@ -12,10 +12,11 @@ from fastapi import APIRouter, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict
 
-from serving.control import Desk, Json
+from serving.desk import Desk, Json
 from serving.health import Health
 from serving.metrics import CONTENT_TYPE, Serving, text
 from serving.refusals import StrictRoute
+from serving.shapes import in_utc
 from state.clock import Clock
 from state.errors import RefusedError
 from state.tables import ClockKind
@@ -25,19 +26,12 @@ COLUMNS = ("name", "flag", "status", "phase", "exposure", "summary")
 STYLE = "body{font:16px sans-serif;margin:2em}td,th{padding:.3em 1em;text-align:left}"
 
 
-def _utc(at: datetime) -> datetime:
-    try:
-        return at.astimezone(UTC)
-    except OverflowError as error:
-        raise ValueError("this instant is outside the calendar in UTC") from error
-
-
 class Reported(BaseModel):
     """How far an application has reported its outcomes."""
 
     model_config = ConfigDict(extra="forbid")
 
-    reported_until: Annotated[AwareDatetime, AfterValidator(_utc)]
+    reported_until: Annotated[AwareDatetime, AfterValidator(in_utc)]
 
 
 def routes(desk: Desk, health: Health, serving: Serving) -> APIRouter:
@@ -72,7 +66,7 @@ def routes(desk: Desk, health: Health, serving: Serving) -> APIRouter:
     @router.get("/", include_in_schema=False)
     def page() -> HTMLResponse:
         """The rollouts as a page."""
-        found = [desk.status(desk.store.rollout(name)) for name in desk.store.names()]
+        found = desk.rollouts()
         return HTMLResponse(_page(reversed(found)), headers=SAFE)
 
     return router

@@ -6,12 +6,15 @@ Both answer in the JSON shapes that are documented for `--json`, and raise Refus
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Protocol
 
+from rollout.model import Verb
 from sluice.errors import UnreachableError
 from sluice.local import Local
 from sluice.remote import Remote
 from sluice.settings import Settings
+from state.commands import Seen
 
 Json = dict[str, Any]
 
@@ -46,10 +49,10 @@ class Client(Protocol):
     def command(
         self,
         name: str,
-        verb: str,
+        verb: Verb,
         by: str,
         reason: str,
-        revision: int | None,
+        seen: Seen,
         args: Mapping[str, Any],
         *,
         check: bool,
@@ -69,7 +72,7 @@ class Client(Protocol):
         """Give everyone the stable from before the flag's completed rollout."""
         ...
 
-    def who(self, flag: str, unit: str, attributes: Mapping[str, str], at: str | None) -> Json:
+    def who(self, flag: str, unit: str, attributes: Mapping[str, Any], at: datetime | None) -> Json:
         """What a unit is served, was served, or will be served."""
         ...
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import httpx
 
+from rollout.model import Verb
 from sluice.errors import RefusedError, UnreachableError
+from state.commands import Seen
 
 Json = dict[str, Any]
 PATIENCE = 30.0
@@ -57,19 +60,18 @@ class Remote:
     def command(
         self,
         name: str,
-        verb: str,
+        verb: Verb,
         by: str,
         reason: str,
-        revision: int | None,
+        seen: Seen,
         args: Mapping[str, Any],
         *,
         check: bool,
     ) -> Json:
         """Ask something of a rollout."""
-        body = {"command": verb, "by": by, "reason": reason, **args}
-        seen = {"revision": revision} if revision is not None else {}
-        extra = {"check": True} if check else {}
-        return self._object("POST", f"/v1/rollouts/{name}/commands", json=body | seen | extra)
+        saw = {"revision": seen.revision} if seen.revision is not None else {}
+        body = {"command": str(verb), "by": by, "reason": reason, "check": check, **args, **saw}
+        return self._object("POST", f"/v1/rollouts/{name}/commands", json=body)
 
     def kill(self, flag: str, by: str, reason: str) -> Json:
         """Switch a flag off for everyone."""
@@ -83,11 +85,11 @@ class Remote:
         """Give everyone the old stable."""
         return self._object("POST", f"/v1/flags/{flag}/rollback", json={"by": by, "reason": reason})
 
-    def who(self, flag: str, unit: str, attributes: Mapping[str, str], at: str | None) -> Json:
+    def who(self, flag: str, unit: str, attributes: Mapping[str, Any], at: datetime | None) -> Json:
         """What a unit is served."""
-        params = {"at": at} if at else {}
+        then = {"at": at.isoformat()} if at else {}
         body = {"unit": unit, "context": dict(attributes)}
-        return self._object("POST", f"/v1/flags/{flag}/who", json=body | params)
+        return self._object("POST", f"/v1/flags/{flag}/who", json=body | then)
 
     def close(self) -> None:
         """Give back connections."""

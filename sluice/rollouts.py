@@ -9,11 +9,13 @@ from typing import Annotated, Any
 import typer
 from rich.live import Live
 
+from rollout.model import Verb
 from sluice import render
 from sluice.client import Client
 from sluice.errors import UsageError
 from sluice.options import AsJson, By, Data, Name, PlanFile, Reason, Revision, Server, client, emit, person
 from sluice.plan_files import read_text
+from state.commands import Seen
 
 RUN_PATIENCE = 10.0
 """Seconds that `submit` waits for the rollout's Prefect run."""
@@ -89,7 +91,7 @@ def plain(verb: str, help_text: str) -> Callable[..., None]:
         as_json: AsJson = False,
     ) -> None:
         with client(data, server) as sluice:
-            result = sluice.command(name, verb, person(by), reason, revision, {}, check=check)
+            result = sluice.command(name, Verb(verb), person(by), reason, Seen(revision=revision), {}, check=check)
         _answer(result, check=check, as_json=as_json)
 
     command.__doc__ = help_text
@@ -119,7 +121,7 @@ def resume(  # noqa: PLR0913 - a parameter an option
     """Take up a held, reverted or disabled rollout again."""
     args = {} if at is None else {"phase": at}
     with client(data, server) as sluice:
-        result = sluice.command(name, "resume", person(by), reason, revision, args, check=check)
+        result = sluice.command(name, Verb.RESUME, person(by), reason, Seen(revision=revision), args, check=check)
     _answer(result, check=check, as_json=as_json)
 
 
@@ -138,7 +140,7 @@ def set_(  # noqa: PLR0913 - a parameter an option
     """Change settings of the candidate now, for this and all later phases."""
     args = {"settings": dict(_setting(text) for text in settings)}
     with client(data, server) as sluice:
-        result = sluice.command(name, "set", person(by), reason, revision, args, check=check)
+        result = sluice.command(name, Verb.SET, person(by), reason, Seen(revision=revision), args, check=check)
     _answer(result, check=check, as_json=as_json)
 
 
@@ -157,7 +159,7 @@ def extend(  # noqa: PLR0913 - a parameter an option
     """Hold the present phase longer."""
     args = {"duration": duration}
     with client(data, server) as sluice:
-        result = sluice.command(name, "extend", person(by), reason, revision, args, check=check)
+        result = sluice.command(name, Verb.EXTEND, person(by), reason, Seen(revision=revision), args, check=check)
     _answer(result, check=check, as_json=as_json)
 
 
@@ -176,7 +178,7 @@ def back(  # noqa: PLR0913 - a parameter an option
     """Go back to an earlier phase, with less exposure."""
     args = {"phase": phase}
     with client(data, server) as sluice:
-        result = sluice.command(name, "back", person(by), reason, revision, args, check=check)
+        result = sluice.command(name, Verb.BACK, person(by), reason, Seen(revision=revision), args, check=check)
     _answer(result, check=check, as_json=as_json)
 
 

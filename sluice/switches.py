@@ -9,6 +9,7 @@ import typer
 from sluice import render
 from sluice.errors import UsageError
 from sluice.options import AsJson, By, Data, Flag, Reason, Server, client, emit, person
+from sluice.plan_files import instant
 
 Needed = Annotated[str, typer.Option(help="Why; kept in the journal.", show_default=False)]
 
@@ -78,7 +79,7 @@ def who(
     """What one unit is served, why, since when, and when the plan lets it in."""
     attributes = dict(_attribute(text) for text in attr or ())
     with client(data, server) as sluice:
-        result = sluice.who(flag, unit, attributes, at)
+        result = sluice.who(flag, unit, attributes, None if at is None else instant(at))
     emit(result, render.pairs((name, _shown(name, value)) for name, value in result.items()), as_json=as_json)
 
 

@@ -5,7 +5,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import text
 
-from serving.control import Desk
+from serving.desk import Desk
 from serving.flags import FlagSet
 from serving.house import furnished
 from serving.watch import Watch

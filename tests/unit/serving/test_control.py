@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from rollout.model import Verb
 from serving.asgi import App
-from serving.control import Desk
+from serving.desk import Desk
 from serving.house import furnished
 from state.clock import Clock
 from state.database import connect, migrate, sqlite_url
@@ -255,3 +255,17 @@ def test_nothing_a_client_sends_is_a_server_error(
     assert all(one.status < 500 for one in answers)
     assert all("error" in one.json for one in answers if one.status >= 400)
     assert 200 == answers[-1].status
+
+
+def test_who_tells_the_past_the_present_and_the_forecast(app: App) -> None:
+    """A user outside the exposure learns when the plan lets them in; a time without a zone is refused."""
+    submit(app)
+    asked = {"unit": "u-9", "context": {"tier": "free"}}
+    told = call(app, "POST", "/v1/flags/case-law-ai/who", asked).json
+    assert {"variant", "bucket", "exposure", "why", "since", "joins"} == set(told)
+    assert "stable" == told["variant"]
+    assert told["joins"] is not None
+    later = call(app, "POST", "/v1/flags/case-law-ai/who", {**asked, "at": "2030-01-01T00:00:00Z"}).json
+    assert later["joins"] is None
+    assert call(app, "POST", "/v1/flags/case-law-ai/who", {**asked, "at": "2030-01-01T00:00:00"}).status == 422
+    assert call(app, "POST", "/v1/flags/nobodys/who", asked).status == 404

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 from plans.schema import Plan
 from rollout import moves
 from rollout.describe import percent
-from rollout.exposure import TARGETING_KEY, Flag, Variant, bucket, forced, served, unit_of, variant
+from rollout.exposure import TARGETING_KEY, Attributes, Flag, Variant, bucket, forced, served, unit_of, variant
 from rollout.model import Cause, RolloutState, Status, Verb
 from rollout.moves import Why
 from rollout.schedule import due, take_step
@@ -17,7 +17,6 @@ from state.errors import UnknownError
 from state.rows import Rollout
 from state.store import Store
 
-Attributes = Mapping[str, str]
 FORECAST = Why(cause=Cause.SCHEDULE, reason="forecast")
 
 
