@@ -267,5 +267,5 @@ def test_who_tells_the_past_the_present_and_the_forecast(app: App) -> None:
     assert told["joins"] is not None
     later = call(app, "POST", "/v1/flags/case-law-ai/who", {**asked, "at": "2030-01-01T00:00:00Z"}).json
     assert later["joins"] is None
-    assert call(app, "POST", "/v1/flags/case-law-ai/who", {**asked, "at": "2030-01-01T00:00:00"}).status == 422
+    assert call(app, "POST", "/v1/flags/case-law-ai/who", {**asked, "at": "2030-01-01T00:00:00"}).status == 400
     assert call(app, "POST", "/v1/flags/nobodys/who", asked).status == 404
