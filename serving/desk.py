@@ -1,0 +1,141 @@
+"""Where people's requests are answered, in the documented JSON shapes, for HTTP and command line alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from gates.judge import unsupported
+from plans.load import Known, digest, loads
+from plans.schema import Plan
+from plans.timeline import local, timeline
+from rollout.commands import carry_out
+from rollout.decide import refusal
+from rollout.describe import effect, percent, status_json
+from rollout.model import Command, Verb
+from serving.shapes import journal_json, run_url
+from serving.who import who
+from state import step
+from state.clock import Clock
+from state.commands import Seen
+from state.errors import RefusedError
+from state.store import Rollout, Store
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """A store with its clock; `prefect` is the Prefect server's address, where runs are looked at.
+
+    Every method raises UnknownError for a name that was never used, RefusedError for what cannot be done now.
+    """
+
+    store: Store
+    clock: Clock
+    environment: str = "default"
+    prefect: str | None = None
+    known: Known = field(default_factory=Known)
+
+    def submit(self, text: str, file: str, by: str, *, check: bool) -> Json:
+        """Hand in a plan, or say what that would do; raises PlanError with every problem of the text."""
+        now = self.clock.now()
+        if check:
+            return self._would_submit(loads(text, file, self.known), now)
+        done = step.submit(self.store, text, by, now, known=self.known, file=file, unsupported=unsupported)
+        plan = self.store.rollout(done.name).plan
+        told = {"name": done.name, "digest": done.digest, "created": done.created}
+        return told | self.run_of(done.name) | {"effect": done.effect or _course(plan, now)}
+
+    def run_of(self, name: str) -> Json:
+        """The rollout's Prefect run; both null until the supervisor has made it."""
+        rollout = self.store.rollout(name)
+        return {"prefect_run": rollout.run_id, "url": run_url(self.prefect, rollout)}
+
+    def rollouts(self) -> list[Json]:
+        """All rollouts, oldest first."""
+        return [self.rollout(name) for name in self.store.names()]
+
+    def rollout(self, name: str) -> Json:
+        """One rollout: where it stands, what comes next, what is in the way, each criterion with its numbers."""
+        found = self.store.rollout(name)
+        return status_json(
+            found.plan,
+            found.state,
+            found.evidence,
+            self.clock.now(),
+            environment=self.environment,
+            prefect_url=run_url(self.prefect, found),
+        )
+
+    def history(self, name: str) -> list[Json]:
+        """Everything that happened to a rollout, oldest first."""
+        return [journal_json(entry) for entry in self.store.journal(name)]
+
+    def command(
+        self,
+        name: str,
+        verb: Verb,
+        by: str,
+        reason: str,
+        seen: Seen,
+        args: Mapping[str, Any],
+        *,
+        check: bool,
+    ) -> Json:
+        """Ask something of a rollout, or say what it would come to."""
+        now = self.clock.now()
+        if check:
+            saw = {"revision": seen.revision, "phase": seen.phase, "question": seen.question}
+            asked = Command(id=0, verb=verb, by=by, reason=reason, at=now, args=args, **saw)
+            return _would(self.store.rollout(name), asked, now)
+        return _answered(name, step.command(self.store, name, verb, by, reason, now, seen=seen, args=args))
+
+    def kill(self, flag: str, by: str, reason: str) -> Json:
+        """Switch a flag off for everyone, at once."""
+        return dict(self.store.kill(flag, by, reason, self.clock.now()))
+
+    def restore(self, flag: str, by: str, reason: str) -> Json:
+        """Lift a flag's kill switch, and nothing else."""
+        return dict(self.store.restore(flag, by, reason, self.clock.now()))
+
+    def rollback(self, flag: str, by: str, reason: str) -> Json:
+        """Give everyone the stable from before the flag's last completed rollout."""
+        told = _answered(flag, step.rollback(self.store, flag, by, reason, self.clock.now()))
+        served = self.store.flag(flag)
+        switched = {"enabled": served.enabled, "version": served.version} if served else {}
+        return told | {"flag": flag, **switched}
+
+    def who(self, flag: str, unit: str, attributes: Mapping[str, Any], at: datetime | None) -> Json:
+        """What a unit is served at an instant (None: now), why, since when, and when it joins."""
+        now = self.clock.now()
+        return who(self.store, flag, unit, attributes, now, now if at is None else at)
+
+    def _would_submit(self, plan: Plan, now: datetime) -> Json:
+        if problems := unsupported(plan):
+            raise RefusedError(f"{plan.name} cannot be judged yet: {'; '.join(problems)}")
+        told: Json = {"name": plan.name, "digest": digest(plan), "created": False, "prefect_run": None, "url": None}
+        return told | {"effect": f"would: {_course(plan, now)}"}
+
+
+def _answered(name: str, outcome: step.Outcome) -> Json:
+    if not outcome.accepted:
+        raise RefusedError(outcome.why or "refused")
+    return {"name": name, "accepted": True, "revision": outcome.revision, "effect": outcome.effect}
+
+
+def _would(rollout: Rollout, command: Command, now: datetime) -> Json:
+    if why := refusal(rollout.plan, rollout.state, rollout.evidence, command, now):
+        raise RefusedError(why)
+    after = carry_out(rollout.plan, rollout.state, rollout.evidence, command, now).after
+    told = effect(rollout.plan, rollout.state, after)
+    return {"name": rollout.name, "accepted": True, "revision": rollout.state.revision, "effect": f"would: {told}"}
+
+
+def _course(plan: Plan, now: datetime) -> str:
+    steps = timeline(plan, now)
+    first, last = steps[0], steps[-1]
+    begins = f"{first.phase} begins {local(plan, first.at)} with {percent(first.exposure)}"
+    return f"nobody's variant changes yet; {begins}, complete {local(plan, last.at)} at the earliest"
