@@ -17,10 +17,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from plans import explain, parts, rules
+from plans.known import Known
 from plans.problems import Fault, PlanError, Problem, Severity, place
 from plans.problems import Path as Place
 from plans.reader import LARGEST, Document, Unreadable, read
-from plans.rules import Known
 from plans.schema import Plan
 
 __all__ = [

@@ -2,43 +2,24 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from itertools import pairwise
 
 from plans import metric_rules, settings
 from plans.expressions import DAY, FULL, Reference, When, percent
+from plans.known import Known, configured
 from plans.parts import Parts
 from plans.problems import Fault, Path, Severity, suggestion
 from plans.schema import Phase, Tune
 
 UP_TO = "up_to"
-PAIR = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What only the operator knows: the names of metric sources and of channels.
-
-    `offline` is for checking plans where nothing is configured: unknown names are warnings then.
-    """
-
-    sources: frozenset[str] = frozenset({"events"})
-    channels: frozenset[str] = frozenset({"log"})
-    offline: bool = False
-
-    @property
-    def severity(self) -> Severity:
-        """How bad a name is that the operator has not configured."""
-        return Severity.WARNING if self.offline else Severity.ERROR
 
 
 def faults(parts: Parts, known: Known) -> Iterator[Fault]:
     """Everything that is wrong between the parts of a plan."""
     for rule in RULES:
         yield from rule(parts)
-    yield from _configured(parts, known)
+    yield from configured(parts, known)
 
 
 def served_settings(parts: Parts) -> Iterator[Fault]:
@@ -219,22 +200,6 @@ RULES: tuple[Callable[[Parts], Iterable[Fault]], ...] = (
     tuning,
     unused,
 )
-
-
-def _configured(parts: Parts, known: Known) -> Iterator[Fault]:
-    for name, metric in parts.metrics.items():
-        if metric.source not in known.sources:
-            yield Fault(("metrics", name, "source"), _unknown("source", metric.source, known.sources), known.severity)
-    for index, channel in enumerate(parts.notify):
-        if channel not in known.channels:
-            yield Fault(("notify", index), _unknown("channel", channel, known.channels), known.severity)
-    for channel, times in Counter(parts.notify).items():
-        if times >= PAIR:
-            yield Fault(("notify",), f"{channel!r} is listed {times} times; once is enough")
-
-
-def _unknown(what: str, name: str, known: Iterable[str]) -> str:
-    return f"no {what} {name!r} is configured; {suggestion(name, known)} (the operator adds others to sluice.toml)"
 
 
 def _clock_times(parts: Parts) -> Iterator[tuple[Path, str]]:
