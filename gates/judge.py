@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 
 from gates import words
 from gates.consume import consumed, frozen, place, proof, renewed, stands_frozen
 from gates.memory import Known, Memory, Record, blank
 from gates.rules import Gate, Rule, Unsupported, compile, unsupported  # noqa: A004 - read as judge.compile
 from gates.words import PROOF_NEEDED
+from rollout.counting import EVENTS
 from rollout.model import FULL, NOT_STARTED, Bucket, Cohort, Counts, Evidence, Finding, RolloutState, Verdict
+
+NO_PROBLEMS: Mapping[str, str] = MappingProxyType({})
 
 __all__ = ["Gate", "Memory", "Unsupported", "compile", "freeze", "judge", "unsupported"]
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What all criteria of one look share: `heard_phase` is that of the last bucket, `now` is in epoch seconds."""
+    """What all criteria of one look share: `heard_phase` is that of the last bucket, `now` is in epoch seconds.
+
+    `problems` says by metric what its source could not tell just now.
+    """
 
     state: RolloutState
     heard_phase: int
     now: float
     seen_events: frozenset[str]
+    problems: Mapping[str, str]
 
 
 def judge(
@@ -33,16 +41,19 @@ def judge(
     state: RolloutState,
     now: datetime,
     seen_events: frozenset[str] = frozenset(),
+    problems: Mapping[str, str] = NO_PROBLEMS,
 ) -> tuple[Memory, Evidence]:
     """The memory after all buckets not consumed before, and every criterion's finding at `now`.
 
     `memory` is None at the first look; `seen_events` are the event names ever seen for the flag, in any cohort.
+    `problems` are added, in words, to the findings on their metrics: what a source cannot tell is missing like any
+    silence, once the plan's patience is over.
     """
     memory = renewed(gate, memory or blank(gate), state.promise, state.settings_epoch)
     for bucket in sorted(buckets, key=place):
         if memory.cursor is None or place(bucket) > memory.cursor:
             memory = consumed(gate, memory, bucket)
-    look = Look(state, memory.phase, now.timestamp(), seen_events)
+    look = Look(state, memory.phase, now.timestamp(), seen_events, problems)
     findings = tuple([_finding(rule, record, look) for rule, record in zip(gate.rules, memory.records, strict=True)])
     return memory, Evidence(now, findings, state.promise, state.settings_epoch)
 
@@ -61,11 +72,12 @@ def _finding(rule: Rule, record: Record, look: Look) -> Finding:
     samples = known.samples if look.heard_phase == look.state.phase else 0
     verdict, missing = _verdict(rule, record, look, samples, fixed=fixed)
     seen = words.seen(rule, record, fixed=fixed)
+    reason = missing or words.arithmetic(rule, record, verdict, seen, fixed=fixed)
     return Finding(
         criterion=rule.text,
         then=rule.then,
         verdict=verdict,
-        reason=missing or words.arithmetic(rule, record, verdict, seen, fixed=fixed),
+        reason=words.with_problem(reason, look.problems.get(rule.metric)),
         treatment=Counts(trial.treatment_bad, trial.treatment_total),
         control=Counts(trial.control_bad, trial.control_total),
         evidence=trial.peak if verdict is Verdict.BREACH else trial.found,
@@ -92,7 +104,7 @@ def _verdict(rule: Rule, record: Record, look: Look, samples: int, *, fixed: boo
         return Verdict.INSUFFICIENT, words.waiting(rule, "the flag is killed")
     if missing := _missing(rule, known, look, fixed=fixed):
         return Verdict.NO_DATA, missing
-    if not known.proven and rule.named not in look.seen_events:
+    if not (known.proven or (rule.source == EVENTS and rule.named in look.seen_events)):
         return Verdict.UNPROVEN, words.never_seen(rule)
     proved = rule.tests.proof is not None and samples >= rule.min_samples and proof(rule, trial) >= PROOF_NEEDED
     return (Verdict.PASS if proved else Verdict.INSUFFICIENT), ""

@@ -74,6 +74,7 @@ class Rule:
     text: str
     wanted: str
     metric: str
+    source: str
     of: str
     named: str
     then: Then
@@ -162,8 +163,6 @@ def _problems(criterion: Criterion, metric: Metric) -> list[str]:
 
 def _unjudged_form(criterion: Criterion, metric: Metric) -> str | None:
     target = criterion.when.target
-    if metric.source != "events":
-        return f"source `{metric.source}` is not read yet; use `events`"
     if criterion.when.aggregate or metric.value:
         return "percentiles, means and totals are not judged yet; count units past a limit as `bad` instead"
     if target.kind is TargetKind.DIFFERENCE:
@@ -206,6 +205,7 @@ def _rule(criterion: Criterion, metric: Metric, patience: float, threshold: floa
         text=criterion.text,
         wanted=criterion.text.removeprefix(criterion.when.metric).strip(),
         metric=criterion.when.metric,
+        source=metric.source,
         of=metric.of,
         named=metric.bad or metric.good or "",
         then=criterion.then,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from gates.consume import proof
 from gates.memory import Known, Record
 from gates.rules import Against, Reads, Rule, Side
+from rollout.counting import EVENTS
 from rollout.model import Cohort, Verdict
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
@@ -29,7 +30,7 @@ def arithmetic(rule: Rule, record: Record, verdict: Verdict, seen: float | None,
 def silent(rule: Rule, cohort: Cohort, silence: float | None) -> str:
     """No data: how long nothing came from a cohort (None: ever since the phase began), and how long it may."""
     since = "since the phase began" if silence is None else f"for {duration(silence)}, limit {duration(rule.patience)}"
-    return f'{rule.metric}: no `{rule.of}` event from {cohort} {since}; no_data for "{rule.wanted}"'
+    return f'{rule.metric}: {_none(rule, rule.of)} from {cohort} {since}; no_data for "{rule.wanted}"'
 
 
 def uncontrolled(rule: Rule) -> str:
@@ -38,8 +39,14 @@ def uncontrolled(rule: Rule) -> str:
 
 
 def never_seen(rule: Rule) -> str:
-    """Unproven: the event that the metric names has not been seen for this flag."""
-    return f'{rule.metric}: no `{rule.named}` event has ever been seen for this flag; unproven for "{rule.wanted}"'
+    """Unproven: the event or query that the metric names has not been seen, or counted anything, for this flag."""
+    never = "has ever been seen" if rule.source == EVENTS else "has ever been counted"
+    return f'{rule.metric}: {_none(rule, rule.named)} {never} for this flag; unproven for "{rule.wanted}"'
+
+
+def with_problem(reason: str, problem: str | None) -> str:
+    """What a verdict rests on, and what its source could not tell just now."""
+    return f"{reason}; {problem}" if problem else reason
 
 
 def waiting(rule: Rule, why: str) -> str:
@@ -91,6 +98,10 @@ def number(value: float) -> str:
 def percent(share: float) -> str:
     """A share as people write it: `6.1 %`, `0.043 %`."""
     return f"{share * 100:.2g} %" if 0 < share < SHARE_OF_NOTE else f"{share * 100:.1f} %"
+
+
+def _none(rule: Rule, name: str) -> str:
+    return f"no `{name}` event" if rule.source == EVENTS else f"nothing of `{name}`"
 
 
 def _fixed_reference(rule: Rule, record: Record) -> str:

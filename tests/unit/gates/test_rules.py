@@ -130,10 +130,15 @@ def test_a_baseline_that_leaves_no_room_is_refused() -> None:
     assert "60 times the metric's baseline of 0.02" in problem
 
 
-def test_other_sources_are_refused_until_they_are_read() -> None:
-    """A criterion on a source that nobody asks would be blind."""
-    (problem,) = refusals("error_rate > 2x control", error_rate=FIXED | {"source": "prom"})
-    assert "source `prom` is not read yet" in problem
+def test_metrics_of_every_source_are_judged_alike() -> None:
+    """Where the counts come from changes nothing about the tests that they are put to."""
+    assert () == refusals("error_rate > 2x control", error_rate=FIXED | {"source": "prom"})
+    own, foreign = (
+        only("error_rate > 2x control"),
+        only("error_rate > 2x control", error_rate=FIXED | {"source": "prom"}),
+    )
+    assert own.tests == foreign.tests
+    assert ("events", "prom") == (own.source, foreign.source)
 
 
 def test_decisions_that_nobody_takes_are_refused() -> None:
