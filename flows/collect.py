@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from flows.ask import Question, ask, by_source, closed, request_of
+from gates.sources import Reading, Source
+from plans.schema import Plan
 from rollout.model import Bucket
 from state.events import Events
+from state.store import Store
 
 Cursor = tuple[datetime, int] | None
 
@@ -19,16 +23,20 @@ class Wanted:
     id: int
     name: str
     flag: str
-    digest: str
+    plan: Plan
     after: Cursor
 
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """What a rollout's sources gave: its buckets in order, and every event name ever seen for its flag."""
+    """What a rollout's sources gave: its buckets in order, and every event name ever seen for its flag.
+
+    `problems` says by metric what a source could not tell.
+    """
 
     buckets: Sequence[Bucket] = ()
     seen: frozenset[str] = frozenset()
+    problems: Mapping[str, str] = field(default_factory=dict)
 
 
 Collect = Callable[[Sequence[Wanted], datetime], Sequence[Counted]]
@@ -46,3 +54,46 @@ def from_events(events: Events) -> Collect:
         return [Counted(buckets[one.id], seen[one.flag]) for one in wanted]
 
     return collect
+
+
+def from_sources(events: Collect, store: Store, sources: Mapping[str, Source]) -> Collect:
+    """Counts from the embedded source and, for plans that name others, from those: all of a pass at once."""
+
+    def collect(wanted: Sequence[Wanted], now: datetime) -> Sequence[Counted]:
+        counted = list(events(wanted, now))
+        until = {index: _until(one.plan, sources, now) for index, one in enumerate(wanted) if by_source(one.plan)}
+        questions = [question for index in until for question in _questions(index, wanted[index], store, until[index])]
+        readings = list(zip(questions, ask(sources, questions), strict=True)) if questions else []
+        for index, end in until.items():
+            told = [reading for question, reading in readings if question.asker == index]
+            counted[index] = _merged(counted[index], told, end)
+        return counted
+
+    return collect
+
+
+def _until(plan: Plan, sources: Mapping[str, Source], now: datetime) -> datetime:
+    return closed(sources, tuple(by_source(plan)), now)
+
+
+def _questions(index: int, one: Wanted, store: Store, until: datetime) -> Iterable[Question]:
+    epochs = store.epochs(one.name)
+    for source, metrics in by_source(one.plan).items():
+        yield Question(index, source, request_of(one.name, one.plan, metrics, epochs, one.after, until))
+
+
+def _merged(own: Counted, told: Sequence[Reading], until: datetime) -> Counted:
+    """One bucket for each place, with the counts of all sources; the newest wait until every source has closed theirs.
+
+    What a source could not tell by then is not counted: the others go on without it.
+    """
+    found = {(bucket.start, bucket.epoch): bucket for bucket in own.buckets if bucket.end <= until}
+    for bucket in (bucket for reading in told for bucket in reading.buckets):
+        place = bucket.start, bucket.epoch
+        found[place] = _joined(found[place], bucket) if place in found else bucket
+    problems = {metric: words for reading in told for metric, words in reading.problems.items()}
+    return Counted(tuple(found[place] for place in sorted(found)), own.seen, problems)
+
+
+def _joined(one: Bucket, other: Bucket) -> Bucket:
+    return replace(one, counts={**one.counts, **other.counts})
