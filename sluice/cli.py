@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from enum import StrEnum
 from functools import wraps
 from pathlib import Path
@@ -19,7 +18,9 @@ from sluice import plan_files, render, rollouts, switches
 from sluice import serve as serving_alone
 from sluice import up as house
 from sluice.errors import CommandError, RefusedError, UnreachableError
-from sluice.options import AsJson, Data, PlanFile, emit, settings
+from sluice.options import AsJson, Data, PlanFile, settings
+from sluice.preview import preview
+from sluice.simulate.command import simulate
 from state.errors import StoreError
 
 app = typer.Typer(
@@ -40,16 +41,16 @@ class Pin(StrEnum):
     OFF = "off"
 
 
-Port = Annotated[int | None, typer.Option(help="Port of the flag server [default: 8800].", show_default=False)]
+Port = Annotated[int | None, typer.Option(help="Port of the flag server (default: 8800).", show_default=False)]
 
 
 def up(
     *,
     data: Data = None,
-    host: Annotated[str | None, typer.Option(help="Loopback only [default: 127.0.0.1].", show_default=False)] = None,
+    host: Annotated[str | None, typer.Option(help="Loopback only (default: 127.0.0.1).", show_default=False)] = None,
     port: Port = None,
     prefect_port: Annotated[
-        int | None, typer.Option(help="Port of Prefect's server and UI [default: 4200].", show_default=False)
+        int | None, typer.Option(help="Port of Prefect's server and UI (default: 4200).", show_default=False)
     ] = None,
 ) -> None:
     """Run everything: Prefect server with UI, runner, supervisor, flag server. Ctrl-C stops all of it."""
@@ -60,15 +61,15 @@ def demo(
     *,
     keep: Annotated[bool, typer.Option("--keep", help="Leave it running at the end, until Ctrl-C.")] = False,
     data: Annotated[
-        Path | None, typer.Option(help="A new data folder [default: one that is removed].", show_default=False)
+        Path | None, typer.Option(help="A new data folder (default: one that is removed).", show_default=False)
     ] = None,
     port: Port = None,
     prefect_port: Annotated[
-        int | None, typer.Option(help="Port of Prefect's server and UI [default: 4200].", show_default=False)
+        int | None, typer.Option(help="Port of Prefect's server and UI (default: 4200).", show_default=False)
     ] = None,
 ) -> None:
     """Six weeks in three minutes: one rollout that goes well, one that is reverted by the guard."""
-    demo_story.run(data, port, prefect_port, keep=keep, show=render.console().print)
+    demo_story.run(data, port, prefect_port, keep=keep, show=render.show)
 
 
 def validate(
@@ -92,25 +93,11 @@ def validate(
         raise typer.Exit(RefusedError.code)
 
 
-def preview(
-    file: PlanFile,
-    *,
-    start: Annotated[
-        str | None, typer.Option(help="Start then instead: 2026-12-01 09:00, in the plan's zone.", show_default=False)
-    ] = None,
-    as_json: AsJson = False,
-) -> None:
-    """The dated timeline of a plan: exposure, settings, approvals; windows and freezes applied."""
-    plan = plan_files.loaded(file, Known())
-    timeline = plan_files.previewed(plan, start, datetime.now(UTC))
-    emit(timeline, render.preview(timeline), as_json=as_json)
-
-
 def serve(
     file: PlanFile,
     *,
     pin: Annotated[Pin | None, typer.Option(help="Give everyone this.", show_default=False)] = None,
-    phase: Annotated[str | None, typer.Option(help="In this phase [default: the first].", show_default=False)] = None,
+    phase: Annotated[str | None, typer.Option(help="In this phase (default: the first).", show_default=False)] = None,
     port: Port = None,
 ) -> None:
     """Serve a plan's flags over OFREP alone, printing tracked events: for an application's own tests."""
@@ -152,6 +139,7 @@ COMMANDS: Sequence[tuple[str, str, Any]] = (
     (START, "demo", demo),
     (PLANS, "validate", validate),
     (PLANS, "preview", preview),
+    (PLANS, "simulate", simulate),
     (PLANS, "serve", serve),
     (ROLLOUTS, "submit", rollouts.submit),
     (ROLLOUTS, "list", rollouts.list_),

@@ -25,7 +25,7 @@ from state.database import connect, migrate, sqlite_url
 from state.store import Store
 
 STOP_PATIENCE = 15.0
-RATE = 40_000.0
+RATE = 25_000.0
 """Virtual seconds a real second, at most: the application sets the pace where it needs longer."""
 
 

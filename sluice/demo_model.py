@@ -13,6 +13,7 @@ from math import exp
 from random import Random
 
 USERS = 2_000
+FRIENDLY = frozenset({17, 42})
 SPREAD = 0.4
 """Standard deviation of the logarithm of how often a user's questions go wrong."""
 BANDS = ((0.5, 0.7, 0.10), (0.7, 0.8, 0.25), (0.8, 1.0, 0.65))
@@ -60,11 +61,11 @@ class Visit:
 
 
 def users(seed: int, count: int = USERS) -> tuple[User, ...]:
-    """The application's users u-1, u-2 …: the first 20 are colleagues, every 25th of the others is a VIP."""
+    """The application's users lawyer-1, lawyer-2 …: the first 20 are colleagues, every 25th of the others is a VIP."""
     chance = Random(f"{seed}/users")  # noqa: S311 - a model of chance, not a secret
     luck = [exp(chance.gauss(0, SPREAD)) for _ in range(count)]
     mean = sum(luck) / count
-    return tuple(User(f"u-{i}", _attributes(i), luck[i - 1] / mean) for i in range(1, count + 1))
+    return tuple(User(_key(i), _attributes(i), luck[i - 1] / mean) for i in range(1, count + 1))
 
 
 def visits(seed: int, a_day: int, after: datetime, until: datetime, people: int = USERS) -> Iterator[Visit]:
@@ -112,11 +113,16 @@ def _judged(visit: Visit, user: User, quality: Quality) -> Iterator[str]:
         yield "irrelevant"
 
 
+def _key(number: int) -> str:
+    """Two of them are the friendly customers whom the example plan names."""
+    return f"u-{number}" if number in FRIENDLY else f"lawyer-{number}"
+
+
 def _attributes(number: int) -> Mapping[str, str]:
     colleague = number <= 20  # noqa: PLR2004 - stated in the docstring of users
     vip = number % 25 == 0 and not colleague
     return {
-        "email": f"u-{number}@{'example.com' if colleague else 'mail.test'}",
+        "email": f"{_key(number)}@{'example.com' if colleague else 'mail.test'}",
         "tier": "vip" if vip else "standard",
     }
 

@@ -10,12 +10,13 @@ from pathlib import Path
 
 import orjson
 from rich.table import Table
+from rich.text import Text
 
 from plans.schema import Plan
 from plans.timeline import Step, What, local
 from rollout.describe import effect, percent, title
 from rollout.exposure import bucket
-from rollout.model import Bucket, Counts, Finding, RolloutState, Verb
+from rollout.model import Bucket, Counts, Verb
 from sluice.demo_model import irrelevant_rate, users
 from sluice.render import plain_table
 from state.rows import JournalEntry
@@ -26,6 +27,13 @@ DATED = {
     Verb.ADJUST: What.ADJUST,
     Verb.AWAIT_APPROVAL: What.APPROVAL,
     Verb.COMPLETE: What.COMPLETE,
+}
+WORDS = {
+    Verb.AWAIT_APPROVAL: "asks a person",
+    Verb.APPROVE: "approved",
+    Verb.ADJUST: "adjusted",
+    Verb.COMPLETE: "complete",
+    Verb.REVERT: "reverted",
 }
 BEFORE_ALL = datetime(2026, 1, 1, tzinfo=UTC)
 """Before any example plan starts."""
@@ -92,35 +100,29 @@ def observed_table(found: Sequence[Observed]) -> Table:
     return table
 
 
-def story_table(stories: Sequence[tuple[Plan, Sequence[JournalEntry]]]) -> Table:
-    """Both rollouts, transition by transition, with the process that made each."""
-    table = plain_table("rollout", "when", "what", "phase", "exposure", "made by")
-    for plan, entries in stories:
-        for number, entry in enumerate(entries):
-            name = "" if number else plan.name
-            exposure = percent(entry.after.exposure)
-            what = str(entry.verb).replace("_", " ")
-            table.add_row(name, local(plan, entry.at), what, _phase(plan, entry), exposure, entry.process)
+def story_table(plan: Plan, entries: Sequence[JournalEntry]) -> Table:
+    """A rollout transition by transition, with the process that made each."""
+    table = plain_table("when", "what", "phase", "exposure", "made by")
+    for entry in entries:
+        what = str(entry.verb).replace("_", " ")
+        table.add_row(local(plan, entry.at), what, _phase(plan, entry), percent(entry.after.exposure), entry.process)
     return table
 
 
-def line(plan: Plan, entry: JournalEntry) -> str:
+def line(plan: Plan, entry: JournalEntry) -> Table:
     """One transition as it happens: when in the plan's zone, what, and what that means for people."""
-    return f"{local(plan, entry.at):<18} {_headline(plan, entry.after):<34} {effect(plan, entry.before, entry.after)}"
+    row = Table.grid(padding=(0, 2), expand=True)
+    for width in (22, 28, None):
+        row.add_column(width=width, overflow="fold")
+    row.add_row(
+        Text(f"  {local(plan, entry.at)}"), Text(_headline(plan, entry)), Text(effect(plan, entry.before, entry.after))
+    )
+    return row
 
 
 def exposed(plan: Plan, exposure: int) -> int:
     """How many of the application's users are in the cohort at an exposure."""
     return sum(bucket(plan.bucketing_salt, user.key) < exposure for user in users(seed=0))
-
-
-def arithmetic(finding: Finding) -> str:
-    """A finding's numbers: counts of both cohorts, and the evidence beside the level it had to reach."""
-    cohorts = (
-        f"{name} {counts.bad:,} of {counts.total:,} = {counts.rate or 0:.2%}"
-        for name, counts in (("treatment", finding.treatment), ("control", finding.control))
-    )
-    return f"{', '.join(cohorts)}; evidence {finding.evidence:,.0f} of {finding.threshold:,.0f}"
 
 
 def alerts(data: Path, name: str) -> list[str]:
@@ -144,9 +146,11 @@ def day_before(preview: Sequence[Step]) -> datetime:
     return preview[0].at - timedelta(days=1)
 
 
-def _headline(plan: Plan, state: RolloutState) -> str:
-    phase = title(plan.phases[state.phase].name) if state.phase >= 0 else ""
-    return f"{str(state.status).replace('_', ' ')} · {phase} · {percent(state.exposure)}"
+def _headline(plan: Plan, entry: JournalEntry) -> str:
+    """Phase and exposure; what else happened where the phase did not change."""
+    phase = title(plan.phases[entry.after.phase].name)
+    what = WORDS.get(entry.verb)
+    return f"{phase} · {what or percent(entry.after.exposure)}"
 
 
 def _phase(plan: Plan, entry: JournalEntry) -> str:

@@ -19,18 +19,18 @@ WHERE = "Where to find Sluice"
 
 Data = Annotated[
     Path | None,
-    typer.Option(help="Data folder [env: SLUICE_DATA; default: .sluice].", show_default=False, rich_help_panel=WHERE),
+    typer.Option(help="Data folder (env: SLUICE_DATA; default: .sluice).", show_default=False, rich_help_panel=WHERE),
 ]
 Server = Annotated[
     str | None,
     typer.Option(
-        help="Talk to this flag server instead [env: SLUICE_SERVER].", show_default=False, rich_help_panel=WHERE
+        help="Talk to this flag server instead (env: SLUICE_SERVER).", show_default=False, rich_help_panel=WHERE
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 By = Annotated[
     str | None,
-    typer.Option(help="Who asks; kept in the journal [default: your login].", show_default=False),
+    typer.Option(help="Who asks; kept in the journal (default: your login).", show_default=False),
 ]
 Reason = Annotated[str, typer.Option(help="Why; kept in the journal.", show_default=False)]
 Revision = Annotated[

@@ -33,16 +33,16 @@ def loaded(file: Path, known: Known) -> Plan:
     return plan
 
 
-def previewed(plan: Plan, start: str | None, now: datetime) -> dict[str, Any]:
-    """The timeline of a plan that is submitted now, or that starts at `start` instead of its own start."""
+def placed(plan: Plan, start: str | None, now: datetime) -> tuple[Plan, datetime]:
+    """The plan and when it is submitted: now; or at `start`, which then takes the place of the plan's own start."""
     if start is None:
-        return _told(plan, now)
+        return plan, now
     moved = plan.model_copy(update={"schedule": plan.schedule.model_copy(update={"start": None})})
-    return _told(moved, instant(start, plan))
+    return moved, instant(start, plan)
 
 
-def _told(plan: Plan, submitted: datetime) -> dict[str, Any]:
-    """The documented shape, with each step's words."""
+def previewed(plan: Plan, submitted: datetime) -> dict[str, Any]:
+    """The timeline of a plan that is submitted at an instant, in the documented shape, with each step's words."""
     steps = timeline(plan, submitted)
     told = preview_json(plan, steps, warnings(plan, submitted))
     for step, shown in zip(steps, told["steps"], strict=True):

@@ -38,6 +38,11 @@ def console(*, stderr: bool = False) -> Console:
     return made
 
 
+def show(thing: Any) -> None:
+    """Print a table as wide as the terminal, and text as it is."""
+    console().print(thing, soft_wrap=isinstance(thing, str))
+
+
 def as_json(value: Any) -> str:
     """A value as the `--json` options print it."""
     return json.dumps(value, indent=2, ensure_ascii=False)

@@ -6,7 +6,8 @@ There is no store, no rollout and no Prefect: what is served stands still, and w
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Mapping
+import socket
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from difflib import get_close_matches
@@ -49,19 +50,34 @@ def run(plan: Plan, pin: str | None, phase: str | None, settings: Settings, say:
     """Serve until SIGINT or SIGTERM; raises UnreachableError where the port is taken."""
     flag = pinned(plan, pin, phase)
     check_port(settings.host, settings.port, "--port")
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _quietly)  # the server hands its signal back once it has stopped
-    say(f"{plan.flag}  {settings.url}  ({_course(flag, pin)})")
-    say("ready")
-    app = application(plan, flag, say)
-    uvicorn.run(
-        app,
+    config = uvicorn.Config(
+        application(plan, flag, say),
         host=settings.host,
         port=settings.port,
         lifespan="off",
         log_level="error",
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
+    Server(config, (f"{plan.flag}  {settings.url}  ({_course(flag, pin)})", "ready"), say).run()
+
+
+class Server(uvicorn.Server):
+    """uvicorn, saying that it is ready once it listens, and ending quietly however early it is told to."""
+
+    def __init__(self, config: uvicorn.Config, greeting: Sequence[str], say: Say) -> None:
+        super().__init__(config)
+        self._greeting, self._say = greeting, say
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._leave)  # uvicorn hands its signal back here once it has stopped
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, then greet."""
+        await super().startup(sockets)
+        for line in self._greeting:
+            self._say(line)
+
+    def _leave(self, _number: int, _frame: FrameType | None) -> None:
+        self.should_exit = True
 
 
 def pinned(plan: Plan, pin: str | None, phase: str | None) -> Flag:
@@ -124,7 +140,3 @@ async def _nothing_else(_scope: Scope, _receive: Receive, send: Send) -> None:
 
 def _course(flag: Flag, pin: str | None) -> str:
     return f"everyone gets {pin}" if pin else f"phase {flag.phase}, {flag.exposure / 1000:g} % get the candidate"
-
-
-def _quietly(_number: int, _frame: FrameType | None) -> None:
-    pass

@@ -20,7 +20,7 @@ from sluice.processes import Child, Command, last_lines, stop
 from sluice.settings import Settings
 
 Say = Callable[[str], None]
-TICK = 0.1
+TICK = 0.25
 PATIENCE = 180.0
 """Seconds for everything to be ready; a fresh database on a busy machine takes 20."""
 TRIES = 3
@@ -50,6 +50,7 @@ class House:
         self.workers = [Child(command) for command in worker_commands(settings, environment)]
         self.running: list[Child] = []
         self._groups: list[int] = []
+        self._doorbell = Doorbell(settings)
 
     def run(self, told: threading.Event) -> None:
         """Start everything, keep it running until told to stop, then leave nothing behind."""
@@ -65,10 +66,10 @@ class House:
     def _start(self, told: threading.Event) -> bool:
         deadline = time.monotonic() + PATIENCE
         self.running += self.servers
-        if not self._wait(told, deadline, lambda: answers(f"{self.settings.prefect_url}/api/health")):
+        if not self._wait(told, deadline, self._doorbell.prefect):
             return False
         self.running += self.workers
-        return self._wait(told, deadline, lambda: answers(f"{self.settings.url}/healthz"))
+        return self._wait(told, deadline, self._doorbell.flags)
 
     def _wait(self, told: threading.Event, deadline: float, ready: Callable[[], bool]) -> bool:
         while not told.wait(TICK):
@@ -85,7 +86,7 @@ class House:
                 raise UnreachableError(f"{child.name} does not start; {child.command.log} ends with:\n  {end}")
         if time.monotonic() > deadline:
             raise UnreachableError(
-                f"not ready after {PATIENCE:g} s: {complaint(self.settings.url)}; see {logs(self.settings.data)}"
+                f"not ready after {PATIENCE:g} s: {self._doorbell.complaint()}; see {logs(self.settings.data)}"
             )
 
     def _tend(self) -> None:
@@ -173,20 +174,32 @@ def _python(name: str, arguments: tuple[str, ...], settings: Settings, environme
     return Command(name, (sys.executable, *arguments), environment, log)
 
 
-def answers(url: str) -> bool:
-    """Whether a GET is answered with 200."""
-    try:
-        return httpx.get(url, timeout=2.0, trust_env=False).status_code == httpx.codes.OK
-    except httpx.HTTPError:
-        return False
+class Doorbell:
+    """Asks the servers whether they are there; one client for all, because making one costs more than the asking."""
 
+    def __init__(self, settings: Settings) -> None:
+        self._prefect = f"{settings.prefect_url}/api/health"
+        self._flags = f"{settings.url}/healthz"
+        self._http = httpx.Client(verify=False, trust_env=False, timeout=2.0)  # noqa: S501 - loopback, plain HTTP
 
-def complaint(url: str) -> str:
-    """What the flag server says is missing."""
-    try:
-        return httpx.get(f"{url}/healthz", timeout=2.0, trust_env=False).text
-    except httpx.HTTPError as error:
-        return f"flag server: {error}"
+    def prefect(self) -> bool:
+        """Whether Prefect's server answers."""
+        return self._answer(self._prefect)[0]
+
+    def flags(self) -> bool:
+        """Whether the flag server says that nothing is missing."""
+        return self._answer(self._flags)[0]
+
+    def complaint(self) -> str:
+        """What the flag server says is missing."""
+        return self._answer(self._flags)[1]
+
+    def _answer(self, url: str) -> tuple[bool, str]:
+        try:
+            response = self._http.get(url)
+        except httpx.HTTPError as error:
+            return False, f"{url}: {error}"
+        return response.status_code == httpx.codes.OK, response.text
 
 
 @contextmanager

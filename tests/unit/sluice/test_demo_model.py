@@ -39,7 +39,7 @@ def test_a_span_cut_up_has_the_same_visits() -> None:
     """Whoever lives a day in steps of 7 minutes meets exactly the visits of the day lived at once."""
     whole = list(visits(SEED, 2_400, DAY, DAY + timedelta(days=1)))
     step = timedelta(minutes=7)
-    pieces = []
+    pieces: list[Visit] = []
     for i in range(206):
         pieces += visits(SEED, 2_400, DAY + i * step, min(DAY + (i + 1) * step, DAY + timedelta(days=1)))
     assert whole == pieces

@@ -1,0 +1,86 @@
+"""`sluice demo`, run as a newcomer runs it: on real servers, once."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXPECTED = (
+    "ok   all 7 dates are those of `sluice preview`",
+    "ok   general availability, complete",
+    "ok   a person approved alpha",
+    "ok   min_confidence went from 0.7 to 0.8",
+    "ok   at 0.7 about 2%, within 4 standard deviations",
+    "ok   at 0.8 about 0.5%, within 4 standard deviations",
+    "ok   reverted, by a criterion and by nobody else",
+    "ok   the guard did it",
+    "ok   never more than 10 % of users had it",
+    "ok   the alert is in the log",
+    "Everything was as expected.",
+)
+DATES = (
+    "Tue 1 Dec 09:00",
+    "Fri 4 Dec 09:00",
+    "Mon 7 Dec 09:00",
+    "Wed 9 Dec 09:00",
+    "Mon 14 Dec 09:00",
+    "Tue 5 Jan 2027 09:00",
+    "Tue 12 Jan 2027 09:00",
+)
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """What the demo says; it ends with 0."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("SLUICE_", "PREFECT_"))}
+    folder = tmp_path_factory.mktemp("demo")
+    command = [sys.executable, "-m", "sluice", "demo"]
+    environment |= {"TMPDIR": str(folder)}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    assert list(folder.iterdir()) == [], "the demo left something behind"
+    return done.stdout
+
+
+def test_both_stories_end_as_they_should(told: str) -> None:
+    """Every expectation that the demo states held, and none is missing."""
+    assert "WRONG" not in told
+    for line in EXPECTED:
+        assert line in told
+
+
+def test_every_date_of_the_example_is_shown(told: str) -> None:
+    """Start, approval, beta, adjustment, majority, general availability and the end, in the plan's own zone."""
+    shown = [told.find(date) for date in DATES]
+    assert -1 not in shown
+    assert shown == sorted(shown)
+
+
+def test_each_transition_says_which_process_made_it(told: str) -> None:
+    """Prefect's runs make the steps of the schedule; the guard makes the revert."""
+    table = told.partition("Who made each transition:")[2]
+    assert len(re.findall(r"rollout run", table)) >= len(DATES)
+    assert re.search(r"revert .* (guard|supervisor)", table)
+
+
+def test_no_process_of_the_demo_is_left(told: str) -> None:
+    """The servers it named are gone, with everything that ran on its data folder."""
+    folder = re.search(r"data folder +(\S+)", told)
+    assert folder is not None
+    assert not Path(folder.group(1)).exists()
+    assert _running(folder.group(1)) == []
+
+
+def _running(folder: str) -> list[str]:
+    """The processes whose command line or environment names a folder."""
+    return [proc.name for proc in Path("/proc").glob("[0-9]*") if _names(proc, folder)]
+
+
+def _names(process: Path, folder: str) -> bool:
+    try:
+        return any(folder.encode() in (process / part).read_bytes() for part in ("cmdline", "environ"))
+    except OSError:
+        return False
