@@ -21,6 +21,8 @@ CORE = (
     "gates/sequential.py",
     "gates/judge.py",
     "gates/power.py",
+    "gates/planner.py",
+    "gates/foresight.py",
 )
 VAGUE_MODULES = {"utils", "util", "helpers", "helper", "common", "misc", "manager", "service", "base"}
 VAGUE_CLASSES = re.compile(r"(Manager|Service|Helper|Utils?)$")
