@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import orjson
-from sqlalchemy import ColumnElement, Connection, and_, delete, select, text
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, select, text
 
 from plans.load import from_json
 from plans.timeline import zone
@@ -212,9 +212,13 @@ def _columns(opened: Open) -> dict[str, Any]:
     return named
 
 
+_SPOILED = select(bad_units.c.unit).where(
+    *(bad_units.c[name] == bindparam(name) for name in ("rollout_id", "day", "metric", "cohort"))
+)
+
+
 def _spoiled(tx: Connection, where: Mapping[str, Any]) -> frozenset[int]:
-    same = [bad_units.c[name] == value for name, value in where.items()]
-    return frozenset(tx.execute(select(bad_units.c.unit).where(*same)).scalars())
+    return frozenset(tx.execute(_SPOILED, where).scalars())
 
 
 def _tidy(tx: Connection, closed: ColumnElement[bool], keys: Sequence[int], sealed: datetime) -> None:

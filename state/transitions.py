@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Select, bindparam, select
 from sqlalchemy.exc import IntegrityError
 
 from plans.schema import Plan
@@ -160,12 +160,12 @@ def epochs(tx: Connection, plans: Transactions, name: str) -> tuple[Epoch, ...]:
     )
 
 
-def _read(tx: Connection, name: str) -> Any | None:
+def _reading() -> Select[Any]:
     other = rollouts.alias("other")
     holder = select(other.c.name).where(
         other.c.flag == rollouts.c.flag, other.c.name != rollouts.c.name, other.c.status.in_(LIVE_NAMES)
     )
-    return tx.execute(
+    return (
         select(
             *(rollouts.c[name] for name in rows.STATE_COLUMNS),
             *(rollouts.c[name] for name in OTHER_COLUMNS),
@@ -180,8 +180,15 @@ def _read(tx: Connection, name: str) -> Any | None:
         )
         .join(evidences, evidences.c.rollout_id == rollouts.c.id)
         .join(flags, flags.c.key == rollouts.c.flag)
-        .where(rollouts.c.name == name)
-    ).one_or_none()
+        .where(rollouts.c.name == bindparam("named"))
+    )
+
+
+_ONE = _reading()  # built once: putting it together costs as much as running it
+
+
+def _read(tx: Connection, name: str) -> Any | None:
+    return tx.execute(_ONE, {"named": name}).one_or_none()
 
 
 def _state(row: Any, plan: Plan) -> RolloutState:
