@@ -92,14 +92,14 @@ def look(rollout: Rollout, collect: Collect, now: datetime) -> Judged:
     if rollout.state.status not in WATCHED:
         return Judged(None, rollout.evidence)
     memory = remember(rollout.memory)
-    wanted = Wanted(rollout.id, rollout.name, rollout.state.flag, rollout.digest, memory.after if memory else None)
+    wanted = Wanted(rollout.id, rollout.name, rollout.state.flag, rollout.plan, memory.after if memory else None)
     (counted,) = collect((wanted,), now)
     return weigh(gate_of(shape(rollout.plan), rollout.plan), memory, counted, rollout.state, now)
 
 
 def weigh(gate: Gate, memory: Memory | None, counted: Counted, state: RolloutState, now: datetime) -> Judged:
     """The verdicts at `now`, with the memory that carries them on."""
-    return Judged(*judge(gate, memory, counted.buckets, state, now, counted.seen))
+    return Judged(*judge(gate, memory, counted.buckets, state, now, counted.seen, counted.problems))
 
 
 def sort_out(

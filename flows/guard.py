@@ -100,7 +100,7 @@ def _ahead(house: House) -> timedelta:
 def _page(house: House, page: Sequence[Live], now: datetime) -> Swept:
     pass_ = _Pass(house, now, house.store.with_pending())
     ready = [row for row in page if pass_.prepare(row)]
-    counted = house.collect([pass_.wants(row) for row in ready], now)
+    counted = house.collect([pass_.wanted[row.id] for row in ready], now)
     for row, counts in zip(ready, counted, strict=True):
         pass_.over(row, counts)
     house.store.look(pass_.quiet)
@@ -113,20 +113,19 @@ class _Pass:
     def __init__(self, house: House, now: datetime, asked: frozenset[str]) -> None:
         self.house, self.now, self.asked = house, now, asked
         self.memories: dict[int, Memory | None] = {}
+        self.wanted: dict[int, Wanted] = {}
         self.quiet: list[Look] = []
         self.moved: list[str] = []
         self.broken: list[str] = []
 
     def prepare(self, row: Live) -> bool:
-        """Read what the gate remembers; False where it cannot be read."""
+        """Read what the gate remembers, from where its sources are asked on; False where it cannot be read."""
         with self._alone(row):
-            self.memories[row.id] = remember(row.memory)
+            memory = remember(row.memory)
+            plan = self.house.store.plan_of(row)
+            self.wanted[row.id] = Wanted(row.id, row.name, row.state.flag, plan, memory.after if memory else None)
+            self.memories[row.id] = memory
         return row.id in self.memories
-
-    def wants(self, row: Live) -> Wanted:
-        """What the rollout's sources are asked for."""
-        memory = self.memories[row.id]
-        return Wanted(row.id, row.name, row.state.flag, row.digest, memory.after if memory else None)
 
     def over(self, row: Live, counts: Counted) -> None:
         """Judge one rollout; move it where that is the guard's to do."""

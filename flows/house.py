@@ -10,8 +10,10 @@ from functools import cache
 from pathlib import Path
 
 from flows import pace as paces
-from flows.collect import Collect, from_events
+from flows.collect import Collect, from_events, from_sources
 from flows.pace import Pace
+from gates.sources.opening import open_sources, usable
+from plans.load import Known
 from state.clock import Clock
 from state.database import DATA_FOLDER, connect, migrate, url_from_environment
 from state.events import Events
@@ -52,6 +54,7 @@ class House:
     folder: Path
     pace: Pace
     deleted: Deleted = Deleted.RECREATE
+    known: Known = field(default_factory=Known)
     notes: Notes = field(default_factory=Notes)
 
     def late(self, name: str, revision: int) -> bool:
@@ -68,6 +71,8 @@ def open_house(process: str) -> House:
 
     Raises ValueError for a pace or a policy that is not known.
     """
+    folder = Path(os.environ.get("SLUICE_DATA", DATA_FOLDER))
+    sources = usable(folder)
     engine = connect(url_from_environment())
     migrate(engine)
     store = Store(engine, process)
@@ -75,9 +80,10 @@ def open_house(process: str) -> House:
     return House(
         store=store,
         clock=clock,
-        collect=from_events(Events(store, clock)),
+        collect=from_sources(from_events(Events(store, clock)), store, open_sources(sources)),
         process=process,
-        folder=Path(os.environ.get("SLUICE_DATA", DATA_FOLDER)),
+        folder=folder,
         pace=paces.from_environment(),
         deleted=Deleted(os.environ.get("SLUICE_DELETED_RUN", Deleted.RECREATE)),
+        known=sources.known(),
     )

@@ -20,7 +20,7 @@ from flows.approvals import who
 from flows.house import House, open_house
 from flows.markdown import bullets, escape, table, timeline_table
 from gates.judge import unsupported
-from plans.load import Known, check
+from plans.load import check
 from plans.load import digest as digest_of
 from plans.schema import Plan
 from plans.timeline import timeline, warnings
@@ -44,7 +44,7 @@ def submit_plan(plan: str, digest: str = "", your_name: str = "") -> State:
 
     """
     house = open_house(PROCESS)
-    found, problems = check(plan, "plan.yaml", Known())
+    found, problems = check(plan, "plan.yaml", house.known)
     if found is None:
         lines = [(problem.line or "", problem.place, problem.message) for problem in problems]
         page = table(("line", "place", "what is wrong"), lines)
@@ -174,7 +174,9 @@ def checked(house: House, plan: Plan, known: str, problems: list[str]) -> str:
 def submitted(house: House, text: str, your_name: str) -> State:
     """Store the plan as a rollout."""
     try:
-        result = step.submit(house.store, text, who(your_name), house.clock.now(), unsupported=unsupported)
+        result = step.submit(
+            house.store, text, who(your_name), house.clock.now(), known=house.known, unsupported=unsupported
+        )
     except StoreError as error:
         return refused("Refused", escape(error))
     news = "Submitted" if result.created else "Already there"

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from fastapi import FastAPI
 
+from gates.sources.opening import usable
 from serving import control, refusals, system
 from serving.app import routed, with_lifespan
 from serving.asgi import App
@@ -20,7 +22,7 @@ from serving.stream import Streams
 from serving.track import Intake, track_app
 from serving.watch import Watch
 from state.clock import Clock
-from state.database import connect, migrate
+from state.database import DATA_FOLDER, connect, migrate
 from state.events import Events
 from state.store import Store
 
@@ -45,6 +47,7 @@ class House:
             clock=Clock(store),
             environment=environment.get("SLUICE_ENVIRONMENT", "default"),
             prefect=environment.get("PREFECT_API_URL"),
+            known=usable(Path(environment.get("SLUICE_DATA", DATA_FOLDER))).known(),
         )
         return furnished(desk)
 

@@ -21,6 +21,7 @@ from sluice.errors import CommandError, RefusedError, UnreachableError
 from sluice.options import AsJson, Data, PlanFile, settings
 from sluice.preview import preview
 from sluice.simulate.command import simulate
+from sluice.sources import known
 from state.errors import StoreError
 
 app = typer.Typer(
@@ -81,7 +82,8 @@ def validate(
     as_json: AsJson = False,
 ) -> None:
     """Check plan files: every problem with its line and its remedy. Exit 1 on any error."""
-    found = [plan_files.validated(file, Known(offline=offline)) for file in files]
+    here = known(settings(), offline=offline)
+    found = [plan_files.validated(file, here) for file in files]
     if as_json:
         typer.echo(render.as_json(found))
     for entry in () if as_json else found:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
+from gates.sources.opening import usable
 from serving.desk import Desk
 from sluice.settings import Settings
 from state.clock import Clock
@@ -26,7 +27,13 @@ class Local(Desk):
         engine = connect(settings.database_url or sqlite_url(settings.data))
         migrate(engine)
         store = Store(engine, PROCESS)
-        return cls(store=store, clock=Clock(store), environment=settings.environment, prefect=settings.prefect_url)
+        return cls(
+            store=store,
+            clock=Clock(store),
+            environment=settings.environment,
+            prefect=settings.prefect_url,
+            known=usable(settings.data).known(),
+        )
 
     def supervised(self) -> bool:
         """Whether the guard has swept lately."""

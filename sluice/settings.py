@@ -10,9 +10,9 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
+from gates.sources.opening import FILE, TABLES
 from sluice.errors import UsageError
 
-FILE = "sluice.toml"
 PREFIX = "SLUICE_"
 PORTS = range(1, 65_536)
 HERE = Path(".sluice")
@@ -67,8 +67,10 @@ def _from_file(path: Path) -> Iterator[tuple[str, Any]]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: not TOML: {error}") from error
     for key, value in table.items():
+        if key in TABLES:
+            continue  # told of where sources are used, so that a slip there keeps nobody from a kill switch
         if key not in IN_FILE:
-            raise UsageError(f"{path}: {key}: unknown key; {_remedy(key, IN_FILE)}")
+            raise UsageError(f"{path}: {key}: unknown key; {_remedy(key, (*IN_FILE, *TABLES))}")
         yield key, _typed(key, value, f"{path}: {key}")
 
 

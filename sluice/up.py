@@ -18,6 +18,7 @@ from sluice.errors import UnreachableError
 from sluice.leftovers import alone, record
 from sluice.processes import Child, Command, last_lines, stop
 from sluice.settings import Settings
+from sluice.sources import known
 
 Say = Callable[[str], None]
 TICK = 0.25
@@ -30,9 +31,11 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 def run(settings: Settings, say: Say) -> None:
     """Run everything until SIGINT, SIGTERM or SIGHUP, telling the addresses and `ready` by `say`.
 
-    Raises UnreachableError where a port is taken or a part does not start, RefusedError where another `up` runs here.
+    Raises UnreachableError where a port is taken or a part does not start, RefusedError where another `up` runs here,
+    UsageError where sources are configured wrongly.
     """
     prepare(settings.data)
+    known(settings)  # a file of sources that is wrong is told now, not by a process that leaves it aside
     with alone(settings.data), _until_signalled() as told:
         for option, port in (("--port", settings.port), ("--prefect-port", settings.prefect_port)):
             check_port(settings.host, port, option)

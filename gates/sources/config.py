@@ -132,7 +132,9 @@ class Sql(Common):
     def _without_password(cls, value: str) -> str:
         try:
             url = make_url(value)
-            url.get_dialect()
+            url.get_dialect().import_dbapi()
+        except ImportError as error:
+            raise ValueError(f"has no driver here: {error}") from None
         except (SQLAlchemyError, ValueError):
             raise ValueError("is no database; write postgresql+psycopg://user@host/name or sqlite:///file") from None
         if url.password is not None:

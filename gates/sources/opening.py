@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import tomllib
 from collections.abc import Callable, Mapping
@@ -9,7 +10,6 @@ from datetime import timedelta
 from pathlib import Path
 
 from sqlalchemy import make_url
-from sqlalchemy.exc import SQLAlchemyError
 
 from gates.sources import Source, SourceError, config, http, prometheus, sql
 from gates.sources.config import ConfigError, Sources, configured
@@ -17,6 +17,8 @@ from gates.sources.web import Web
 
 FILE = "sluice.toml"
 TABLES = ("sources", "secrets")
+
+logger = logging.getLogger(__name__)
 
 
 def from_folder(folder: Path) -> Sources:
@@ -34,9 +36,18 @@ def from_folder(folder: Path) -> Sources:
         raise ConfigError("\n".join(f"{path}: {line}" for line in str(error).splitlines())) from error
 
 
+def usable(folder: Path) -> Sources:
+    """As `from_folder`, but a wrong file configures none: flags are served and rollouts watched all the same."""
+    try:
+        return from_folder(folder)
+    except ConfigError as error:
+        logger.error("no metric source but `events` can be used: %s", error)  # noqa: TRY400 - it is the message
+        return Sources()
+
+
 def open_sources(sources: Sources, environment: Mapping[str, str] = os.environ) -> Mapping[str, Source]:
-    """Every configured source by name; nothing is asked yet. Raises ConfigError where a database has no driver here."""
-    return {name: _open(name, one, sources, environment) for name, one in sources.sources.items()}
+    """Every configured source by name; nothing is asked yet."""
+    return {name: _open(one, sources, environment) for name, one in sources.sources.items()}
 
 
 def secret_of(named: config.Secret, environment: Mapping[str, str]) -> str:
@@ -55,16 +66,12 @@ def secret_of(named: config.Secret, environment: Mapping[str, str]) -> str:
     return value.strip()
 
 
-def _open(name: str, one: config.Config, sources: Sources, environment: Mapping[str, str]) -> Source:
+def _open(one: config.Config, sources: Sources, environment: Mapping[str, str]) -> Source:
     secret = _reading(sources.secrets[one.secret], environment) if one.secret else None
     delay = timedelta(seconds=one.delay)
     if isinstance(one, config.Sql):
-        try:
-            return sql.Sql(
-                make_url(one.url), one.queries, one.addresses, delay, (one.timeout, one.deadline), one.times, secret
-            )
-        except (ImportError, SQLAlchemyError) as error:
-            raise ConfigError(f"sources.{name}.url: its driver is not installed here ({error})") from error
+        seconds = one.timeout, one.deadline
+        return sql.Sql(make_url(one.url), one.queries, one.addresses, delay, seconds, one.times, secret)
     web = Web(one.url, one.addresses, one.timeout, secret)
     if isinstance(one, config.Http):
         return http.Http(web, delay, one.deadline, one.complete)

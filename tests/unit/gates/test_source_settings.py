@@ -15,7 +15,7 @@ from gates.sources import SourceError
 from gates.sources.addresses import permitted
 from gates.sources.config import ConfigError, Sources, configured
 from gates.sources.http import pointed
-from gates.sources.opening import from_folder, open_sources, secret_of
+from gates.sources.opening import from_folder, open_sources, secret_of, usable
 from gates.sources.windows import MOST, Span, windows
 from plans.load import check
 
@@ -61,6 +61,7 @@ stop: {criteria: [errors > 2x control]}
             "holds a password; put it into [secrets.NAME]",
         ),
         (WAREHOUSE | {"url": "nosuch://db/x"}, "sources.one.url: is no database; write postgresql+psycopg://"),
+        (WAREHOUSE | {"url": "oracle://db/x"}, "sources.one.url: has no driver here: No module named"),
         (WAREHOUSE | {"url": "sqlite://"}, "names no file"),
         (WAREHOUSE | {"queries": {}}, "sources.one.queries"),
         (WAREHOUSE | {"queries": {"e": "drop table x"}}, "e is no query; begin with SELECT or WITH"),
@@ -99,6 +100,13 @@ def test_a_wrong_file_is_named_in_every_line(tmp_path: Path) -> None:
     lines = str(refused.value).splitlines()
     assert 3 == len(lines)
     assert all(line.startswith(f"{tmp_path}/sluice.toml: sources.") for line in lines)
+
+
+def test_a_wrong_file_stops_nothing_that_runs(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Where flags are served and rollouts watched, it is told and left aside."""
+    (tmp_path / "sluice.toml").write_text("[sources.a]\nkind = 5\n", encoding="utf-8")
+    assert Sources() == usable(tmp_path)
+    assert "sources.a" in caplog.text
 
 
 def test_every_kind_can_be_opened_without_asking_anything() -> None:

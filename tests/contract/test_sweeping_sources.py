@@ -1,0 +1,232 @@
+"""A sweep that asks real sources: what they tell moves their own rollouts, what they fail to tell moves nobody's."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from flows.advance import advance
+from flows.ask import Question, ask
+from flows.collect import Counted, Wanted, from_events, from_sources
+from flows.guard import sweep
+from flows.house import House
+from flows.pace import Pace
+from gates.sources import Reading, Request, Source
+from gates.sources.config import configured
+from gates.sources.opening import open_sources
+from gates.sources.windows import Span, windows
+from plans.schema import Metric
+from rollout.model import Bucket, Counts, Finding, Status, Verdict
+from state.clock import Clock
+from state.database import connect, migrate
+from state.events import Events
+from state.step import submit
+from state.store import Store
+from tests.contract.sources.web_server import Handler, WebServer, sends, web_server
+
+START = datetime(2026, 12, 1, 9, tzinfo=UTC)
+METRIC = Metric(source="one", bad="/bad", of="/all")
+SPAN = Span(start=START, end=None, epoch=1, phase=0, exposure=10_000, settings_epoch=0)
+PLAN = """\
+sluice: 1
+name: {name}
+flag: {name}
+stable: {{model: v1}}
+candidate: {{model: v2}}
+phases:
+  - {{name: alpha, expose: 10%, hold: 1h}}
+  - {{name: ga, expose: 100%, hold: 1h}}
+metrics:
+  error_rate: {{source: {name}, bad: /bad, of: /all}}
+stop:
+  check_every: 5m
+  criteria: [error_rate > 2x control]
+"""
+
+
+@dataclass
+class World:
+    """A house with the hands of its clock."""
+
+    store: Store
+    at: datetime
+    house: House
+
+    def finding(self, name: str) -> Finding:
+        """What was found last."""
+        (found,) = self.store.rollout(name).evidence.findings
+        return found
+
+    def status(self, name: str) -> tuple[Status, int]:
+        """Where a rollout stands."""
+        state = self.store.rollout(name).state
+        return state.status, state.phase
+
+
+@pytest.fixture
+def web() -> Iterator[WebServer]:
+    with web_server() as server:
+        server.behaviour = behave
+        yield server
+
+
+@pytest.fixture
+def world(web: WebServer, tmp_path: Path) -> World:
+    """Four rollouts, each with a source of its own; that of the last is not configured."""
+    tables = {
+        name: {"kind": "http", "url": f"{web.url}/{name}", "addresses": ["127.0.0.1"]}
+        for name in ("healthy", "faulty", "broken")
+    }
+    store = Store(connect("sqlite://"), "test")
+    migrate(store.engine)
+    made = World(store, START, None)  # type: ignore[arg-type]  # the house needs the clock of the world
+    clock = Clock(store, lambda: made.at)
+    collect = from_sources(from_events(Events(store, clock)), store, open_sources(configured({"sources": tables})))
+    made.house = House(store=store, clock=clock, collect=collect, process="test", folder=tmp_path, pace=Pace())
+    known = configured({"sources": tables | {"gone": tables["broken"]}}).known()
+    for name in ("healthy", "faulty", "broken", "gone"):
+        submit(store, PLAN.format(name=name), "test", START, known=known)
+        advance(store, clock, name, collect)
+    return made
+
+
+def behave(handler: Handler) -> None:
+    """Half of the faulty candidate's answers are bad; one service has broken down."""
+    url = urlsplit(handler.path)
+    candidate = parse_qs(url.query)["variant"] == ["candidate"]
+    if url.path == "/broken":
+        handler.send(b"", 500)
+    else:
+        bad = 50 if candidate and url.path == "/faulty" else 2
+        sends({"bad": bad, "all": 100})(handler)
+
+
+def test_each_source_moves_its_own_rollout_and_no_other(world: World) -> None:
+    """The faulty candidate is reverted at the first sweep; a broken source costs its rollout data, and words say so."""
+    world.at += timedelta(minutes=31)
+    swept = sweep(world.house)
+    assert () == swept.broken
+    assert (Status.REVERTED, 0) == world.status("faulty")
+    assert (Status.RUNNING, 0) == world.status("healthy") == world.status("broken") == world.status("gone")
+    assert (Counts(12, 600), Counts(12, 600)) == (world.finding("healthy").treatment, world.finding("healthy").control)
+    assert "broken: for treatment: answered 500" in world.finding("broken").reason
+    assert "gone: is not configured any more" in world.finding("gone").reason
+
+
+def test_a_rollout_whose_source_is_broken_does_not_grow(world: World) -> None:
+    """Once the hold is over the healthy one grows; the others wait for data, and go on when their source is back."""
+    for _ in range(3):
+        world.at += timedelta(minutes=30)
+        sweep(world.house)
+        for name in ("healthy", "broken", "gone"):
+            advance(world.house.store, world.house.clock, name, world.house.collect)
+    assert (Status.RUNNING, 1) == world.status("healthy")
+    assert (Status.RUNNING, 0) == world.status("broken") == world.status("gone")
+    assert Verdict.NO_DATA is world.finding("broken").verdict
+
+
+def test_a_rollout_goes_on_when_its_source_is_back(world: World, web: WebServer) -> None:
+    """What was missed is asked for again, so that an outage of the source leaves no hole."""
+    world.at += timedelta(minutes=31)
+    sweep(world.house)
+    web.behaviour = sends({"bad": 2, "all": 100})
+    world.at += timedelta(minutes=5)
+    sweep(world.house)
+    assert Counts(14, 700) == world.finding("broken").treatment
+    assert "500" not in world.finding("broken").reason
+
+
+def test_buckets_of_two_sources_become_one_once_both_are_closed(world: World) -> None:
+    """A rollout with events and another source gets both in one bucket; the newest events wait for the other."""
+    rollout = world.store.rollout("healthy")
+    own = [_bucket(rollout.state.epoch, minute) for minute in (0, 5)]
+    tables = {"healthy": {"kind": "http", "url": "http://127.0.0.1:1", "delay": 300}}
+
+    def events(wanted: Sequence[Wanted], _now: datetime) -> Sequence[Counted]:
+        return [Counted(tuple(own), frozenset({"request"})) for _ in wanted]
+
+    collect = from_sources(events, world.store, open_sources(configured({"sources": tables})))
+    wanted = Wanted(rollout.id, rollout.name, rollout.state.flag, rollout.plan, None)
+    (counted,) = collect((wanted,), START + timedelta(minutes=10))
+    assert (own[0],) == counted.buckets
+    assert "127.0.0.1 is 127.0.0.1, which is not public" in counted.problems["error_rate"]
+    assert frozenset({"request"}) == counted.seen
+    (counted,) = world.house.collect((wanted,), START + timedelta(minutes=6))
+    (bucket,) = counted.buckets
+    assert ["error_rate"] == list(bucket.counts)
+    joined = from_sources(events, world.store, {"healthy": _Telling()})((wanted,), START + timedelta(minutes=10))
+    assert [{"mine", "error_rate"}, {"mine", "error_rate"}] == [set(bucket.counts) for bucket in joined[0].buckets]
+
+
+def test_a_source_with_a_fault_or_without_an_answer_holds_up_nobody() -> None:
+    """An exception that nobody foresaw and an answer that never comes are problems of those who asked."""
+    request = Request(
+        rollout="search",
+        metrics={"error_rate": METRIC},
+        windows=windows([SPAN], timedelta(minutes=5), None, START + timedelta(minutes=5)),
+    )
+    sources: dict[str, Source] = {"faulty": _Faulty(), "silent": _Silent(), "telling": _Telling()}
+    readings = ask(sources, [Question(0, name, request) for name in sources], seconds=0.2)
+    assert {"error_rate": "faulty: failed: ZeroDivisionError"} == readings[0].problems
+    assert {"error_rate": "silent: did not answer in the time of a pass"} == readings[1].problems
+    assert 1 == len(readings[2].buckets)
+
+
+class _Telling:
+    """Two bad of ten, always."""
+
+    delay = timedelta(0)
+
+    async def counts(self, request: Request) -> Reading:
+        """A bucket for each window."""
+        counts = dict.fromkeys(request.metrics, (Counts(2, 10), Counts(2, 10)))
+        return Reading(
+            buckets=tuple(
+                Bucket(
+                    start=window.start,
+                    end=window.end,
+                    epoch=window.epoch,
+                    phase=window.phase,
+                    exposure=window.exposure,
+                    settings_epoch=window.settings_epoch,
+                    counts=counts,
+                )
+                for window in request.windows
+            )
+        )
+
+
+class _Faulty(_Telling):
+    """A source with a programming error."""
+
+    async def counts(self, request: Request) -> Reading:
+        """Divide by nothing."""
+        raise ZeroDivisionError(request.rollout)
+
+
+class _Silent(_Telling):
+    """A source that never answers."""
+
+    async def counts(self, request: Request) -> Reading:
+        """Wait for ever."""
+        answer: asyncio.Future[Reading] = asyncio.Future()
+        return await answer if request.windows else Reading()
+
+
+def _bucket(epoch: int, minute: int) -> Bucket:
+    start = START + timedelta(minutes=minute)
+    return Bucket(
+        start=start,
+        end=start + timedelta(minutes=5),
+        epoch=epoch,
+        phase=0,
+        exposure=10_000,
+        settings_epoch=0,
+        counts={"mine": (Counts(1, 10), Counts(1, 90))},
+    )
