@@ -1,0 +1,128 @@
+"""Pretended traffic: closed buckets of a rollout, drawn from a seeded generator.
+
+Units come as a Poisson stream, each bad with its metric's rate; so the bad and the good of a bucket are two independent
+Poisson numbers, and what both add up to is what a binomial share of the stream would have given.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from functools import lru_cache
+from itertools import accumulate
+from math import exp, lgamma, log, sqrt
+from random import Random
+from typing import NamedTuple
+
+from gates.planner import DAY, Traffic
+from plans.schema import Plan
+from rollout.model import FULL, Bucket, Counts, RolloutState
+from sluice.simulate.faults import Spell, rate
+
+FINEST = 20_000  # entries of a table at most
+WIDTH = 10  # standard deviations that a table spans to either side
+NOBODY = Counts()
+
+
+class Table(NamedTuple):
+    """A distribution to draw from: `first` plus so many `steps` as lie below a random number."""
+
+    first: int
+    step: int
+    below: list[float]
+
+
+class Tables(NamedTuple):
+    """What one metric does in a bucket: bad and good units of either cohort."""
+
+    metric: str
+    bad: Table
+    good: Table
+    control_bad: Table
+    control_good: Table
+
+
+class Stream:
+    """The traffic of one rollout with everything that goes wrong in it; the same seed gives the same counts.
+
+    Where faults of one metric overlap, the last one named counts.
+    """
+
+    def __init__(self, plan: Plan, traffic: Traffic, faults: Sequence[Spell], random: Random) -> None:
+        self._plan = plan
+        self._traffic = traffic
+        self._faults = faults
+        self._random = random
+        self._tables = lru_cache(maxsize=64)(self._expected)
+
+    def bucket(self, state: RolloutState, start: datetime, end: datetime) -> Bucket:
+        """What both cohorts did between two instants in which `state` was in force."""
+        active = tuple([spell for spell in self._faults if spell.begins <= start < spell.ends])
+        tables = self._tables(state.exposure, (end - start).total_seconds(), active)
+        return Bucket(
+            start=start,
+            end=end,
+            epoch=state.epoch,
+            phase=state.phase,
+            exposure=state.exposure,
+            settings_epoch=state.settings_epoch,
+            counts={of.metric: self._counts(of) for of in tables},
+        )
+
+    def heard(self, buckets: Sequence[Bucket]) -> set[str]:
+        """The event names that such counts imply."""
+        return {event for bucket in buckets for name in bucket.counts for event in self._events(name, bucket)}
+
+    def _events(self, name: str, bucket: Bucket) -> Iterator[str]:
+        metric = self._plan.metrics[name]
+        both = bucket.counts[name][0] + bucket.counts[name][1]
+        if both.total:
+            yield metric.of
+        if metric.bad and both.bad:
+            yield metric.bad
+        if metric.good and both.total > both.bad:
+            yield metric.good
+
+    def _counts(self, of: Tables) -> tuple[Counts, Counts]:
+        bad, control_bad = self._drawn(of.bad), self._drawn(of.control_bad)
+        total, control = bad + self._drawn(of.good), control_bad + self._drawn(of.control_good)
+        return Counts(bad, total) if total else NOBODY, Counts(control_bad, control) if control else NOBODY
+
+    def _drawn(self, table: Table) -> int:
+        return table.first + table.step * bisect_left(table.below, self._random.random())
+
+    def _expected(self, exposure: int, seconds: float, active: tuple[Spell, ...]) -> tuple[Tables, ...]:
+        units = self._traffic.daily * seconds / DAY
+        treated = units * exposure / FULL
+        return tuple(
+            Tables(name, *self._cohort(name, treated, active), *self._cohort(name, units - treated, everyone))
+            for everyone in [tuple(spell for spell in active if spell.fault.everyone)]
+            for name in self._plan.metrics
+        )
+
+    def _cohort(self, name: str, units: float, active: Sequence[Spell]) -> tuple[Table, Table]:
+        good, found = self._plan.metrics[name].bad is None, self._traffic.rates[name]
+        shown: float | None = found
+        for spell in active:
+            if spell.fault.metric == name:
+                shown = rate(spell.fault, found, good=good)
+        if shown is None:
+            return poisson(0.0), poisson(0.0)
+        bad = 1 - shown if good else shown
+        return poisson(units * bad), poisson(units * (1 - bad))
+
+
+@lru_cache(maxsize=1_024)
+def poisson(mean: float) -> Table:
+    """The Poisson distribution around its mean; a very wide one in coarse steps."""
+    if mean <= 0:
+        return Table(0, 1, [1.0])
+    width = WIDTH * sqrt(mean) + WIDTH
+    first, last = max(0, int(mean - width)), int(mean + width)
+    step = 1 + (last - first) // FINEST
+    scale = log(mean)
+    likely = [exp(k * scale - mean - lgamma(k + 1)) for k in range(first, last, step)]
+    total = sum(likely)
+    below = list(accumulate(share / total for share in likely))
+    return Table(first, step, [*below[:-1], 1.0])
