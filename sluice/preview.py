@@ -31,10 +31,11 @@ def preview(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """The dated timeline of a plan, and how soon each criterion would notice a fault in each phase.
+    """The dated timeline of a plan, and how soon it would notice a fault.
 
-    Windows and freezes are applied; approvals are given at once. Traffic is audience.size, rates are each metric's
-    `baseline`, else 2 % errors, 0.1 % complaints and 90 % good.
+    Windows and freezes are applied; approvals come at once. Traffic is
+    audience.size, rates are each metric's `baseline`, else 2 % errors,
+    0.1 % complaints and 90 % good.
     """
     if plot is not None and plot.suffix != ".svg":
         raise UsageError(f"{plot}: only SVG can be drawn; name a file such as {plot.with_suffix('.svg')}")
