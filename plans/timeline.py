@@ -22,6 +22,7 @@ MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", 
 LONGEST_BUCKET = 300
 UNDATED = datetime(2024, 1, 1, tzinfo=UTC)
 FULL = 100_000
+EVENTS = "events"
 
 
 class What(StrEnum):
@@ -238,6 +239,11 @@ def _criterion_warnings(plan: Plan, criterion: Criterion) -> Iterator[str]:
         yield (
             f"{criterion.text}: a fixed baseline cannot tell a bad candidate from a bad hour for everyone; "
             f"prefer `control`"
+        )
+    if metric.source != EVENTS:
+        yield (
+            f"{criterion.text}: the promise of `confidence` holds if what {metric.source} counts are distinct units; "
+            f"one user counted many times makes a false revert likelier"
         )
     if criterion.test == "threshold":
         yield f"{criterion.text}: `test: threshold` is outside the promise of `confidence`"

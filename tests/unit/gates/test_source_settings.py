@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -18,6 +19,7 @@ from gates.sources.http import pointed
 from gates.sources.opening import from_folder, open_sources, secret_of, usable
 from gates.sources.windows import MOST, Span, windows
 from plans.load import check
+from tests.markdown import ROOT, blocks
 
 QUERY = "select count(*) from told where variant = :variant and at >= :since and at < :until"
 PROM: dict[str, Any] = {"kind": "prometheus", "url": "https://prom.internal"}
@@ -76,6 +78,13 @@ def test_wrong_settings_are_refused_with_their_place_and_no_secret(table: dict[s
         configured({"sources": {"one": table}, "secrets": other})
     assert told in str(refused.value)
     assert "hidden" not in str(refused.value)
+
+
+def test_the_settings_in_the_documentation_are_settings() -> None:
+    """The example of docs/operating.md configures what it says."""
+    (example,) = blocks("toml", ROOT / "docs" / "operating.md")
+    found = configured(tomllib.loads(example.text))
+    assert {"prom", "warehouse", "support"} == set(open_sources(found))
 
 
 def test_the_built_in_name_is_taken() -> None:
