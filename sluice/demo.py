@@ -34,7 +34,7 @@ from state.events import Events
 from state.rows import JournalEntry
 
 Show = Callable[[Any], None]
-SEED = 2029
+SEED = 2041
 EXAMPLES = Path(plans.__file__).with_name("examples")
 GUARDS = frozenset({"guard", "supervisor"})
 """The guard as a Prefect run, and the same sweep where Prefect does not answer."""

@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from math import exp
+from operator import attrgetter
 from random import Random
 
 USERS = 2_000
@@ -76,11 +78,12 @@ def visits(seed: int, a_day: int, after: datetime, until: datetime, people: int 
         hour += HOUR
 
 
-def hour_of_visits(seed: int, a_day: int, hour: datetime, people: int = USERS) -> list[Visit]:
+@lru_cache(maxsize=4)
+def hour_of_visits(seed: int, a_day: int, hour: datetime, people: int = USERS) -> tuple[Visit, ...]:
     """All visits of the hour that begins at `hour`, in order; `a_day` spreads evenly over the day's hours."""
     chance = Random(f"{seed}/{hour:%Y-%m-%dT%H}")  # noqa: S311 - a model of chance, not a secret
     today = a_day * (hour.hour + 1) // 24 - a_day * hour.hour // 24
-    return sorted((_draw(chance, hour, people) for _ in range(today)), key=lambda visit: visit.at)
+    return tuple(sorted((_draw(chance, hour, people) for _ in range(today)), key=attrgetter("at")))
 
 
 def outcomes(visit: Visit, user: User, model: str, min_confidence: float) -> tuple[str, ...]:
@@ -131,7 +134,7 @@ def _draw(chance: Random, hour: datetime, people: int) -> Visit:
     return Visit(
         at=hour + timedelta(milliseconds=chance.randrange(3_600_000)),
         user=chance.randrange(people),
-        confidence=_confidence(chance),
+        confidence=_confidence(chance.random()),
         error=chance.random(),
         complaint=chance.random(),
         wrong=chance.random(),
@@ -139,9 +142,13 @@ def _draw(chance: Random, hour: datetime, people: int) -> Visit:
     )
 
 
-def _confidence(chance: Random) -> float:
-    low, high, _ = chance.choices(BANDS, weights=[share for _, _, share in BANDS])[0]
-    return chance.uniform(low, high)
+def _confidence(share: float) -> float:
+    """The confidence below which a share of all answers lie: the inverse of the distribution of BANDS."""
+    for low, high, width in BANDS:
+        if share < width:
+            return low + (high - low) * share / width
+        share -= width
+    return BANDS[-1][1]
 
 
 def _band(confidence: float) -> int:

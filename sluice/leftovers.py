@@ -9,15 +9,17 @@ from __future__ import annotations
 import fcntl
 import json
 import signal
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from sluice.errors import RefusedError
-from sluice.processes import signal_group
+from sluice.processes import group_alive, signal_group
 
 LOCK = "up.lock"
 GROUPS = "up.json"
+PATIENCE = 5.0
 
 
 @contextmanager
@@ -31,8 +33,7 @@ def alone(data: Path) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise RefusedError(f"{data}: `sluice up` already runs on this data folder; stop it first") from None
-        for group in _recorded(data / GROUPS):
-            signal_group(group, signal.SIGKILL)
+        _end(tuple(_recorded(data / GROUPS)))
         yield
         (data / GROUPS).unlink(missing_ok=True)
 
@@ -41,6 +42,15 @@ def record(data: Path, groups: Iterable[int]) -> None:
     """Write down which process groups run, each with the start time that tells it from a later one of its id."""
     alive = {group: started for group in groups if (started := _started(group))}
     (data / GROUPS).write_text(json.dumps(alive), encoding="utf-8")
+
+
+def _end(groups: tuple[int, ...]) -> None:
+    """Kill process groups and wait until they, and the ports they held, are gone."""
+    for group in groups:
+        signal_group(group, signal.SIGKILL)
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline and any(group_alive(group) for group in groups):
+        time.sleep(0.05)
 
 
 def _recorded(file: Path) -> Iterator[int]:
