@@ -12,12 +12,12 @@ from rich.text import Text
 
 from gates.foresight import detection_json, warnings
 from gates.planner import assumed, forecast
-from plans.load import Known
 from plans.timeline import timeline
 from sluice import outlook, plan_files, render
 from sluice.chart import chart
 from sluice.errors import UsageError
-from sluice.options import AsJson, PlanFile, emit
+from sluice.options import AsJson, PlanFile, emit, settings
+from sluice.sources import known
 
 
 def preview(
@@ -39,7 +39,7 @@ def preview(
     """
     if plot is not None and plot.suffix != ".svg":
         raise UsageError(f"{plot}: only SVG can be drawn; name a file such as {plot.with_suffix('.svg')}")
-    plan, submitted = plan_files.placed(plan_files.loaded(file, Known()), start, datetime.now(UTC))
+    plan, submitted = plan_files.placed(plan_files.loaded(file, known(settings())), start, datetime.now(UTC))
     told, found = plan_files.previewed(plan, submitted), forecast(plan, submitted, assumed(plan))
     if plot is not None:
         _write(plot, chart(found, timeline(plan, submitted)))

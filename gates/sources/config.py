@@ -220,6 +220,8 @@ def _unfit(query: str) -> str | None:
     """Why a statement is no query for counts; None where it is."""
     if not QUERY.match(query):
         return "is no query; begin with SELECT or WITH"
+    if ";" in query.strip().removesuffix(";"):
+        return "holds more than one statement, or a `;`; keep to one"
     found = set(text(query).compile().params)
     if strange := found - sql.PARAMETERS:
         return f"has :{min(strange)}, which is not bound; known: :variant, :since, :until"

@@ -30,8 +30,8 @@ FOREIGN = ["prometheus", "http", "sqlite", "postgresql"]
 ALL = ["events", *FOREIGN]
 SOON, LONG = 0.5, 30.0
 ATTACKS = [
-    "select 1; commit; begin read write; drop table told",
-    "select 1; drop table told",
+    "select 1; commit; begin read write; drop table told; commit",
+    "select 1; drop table told; commit",
     "commit",
     "drop table told",
     "with gone as (delete from told returning 1) select count(*) from gone",

@@ -138,7 +138,7 @@ class _Embedded:
         """Closed buckets behind the one before the first window."""
         rollout = self.store.rollout(request.rollout)
         after = (request.windows[0].start - timedelta(microseconds=1), 0)
-        wanted = Wanted(rollout.id, rollout.name, rollout.state.flag, rollout.plan, after)
+        wanted = Wanted(rollout.id, rollout.name, rollout.state.flag, after, False, lambda: rollout.plan)
         (counted,) = from_events(self.own)((wanted,), END)
         return Reading(buckets=tuple(counted.buckets))
 

@@ -67,6 +67,7 @@ stop: {criteria: [errors > 2x control]}
         (WAREHOUSE | {"url": "sqlite://"}, "names no file"),
         (WAREHOUSE | {"queries": {}}, "sources.one.queries"),
         (WAREHOUSE | {"queries": {"e": "drop table x"}}, "e is no query; begin with SELECT or WITH"),
+        (WAREHOUSE | {"queries": {"e": QUERY + "; drop table told"}}, "e holds more than one statement"),
         (WAREHOUSE | {"queries": {"e": "select 1"}}, "e has no :since; select by all of :variant, :since and :until"),
         (WAREHOUSE | {"queries": {"e": QUERY + " and user = :user"}}, "e has :user, which is not bound"),
     ],

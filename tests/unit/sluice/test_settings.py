@@ -6,6 +6,7 @@ import pytest
 
 from sluice.errors import UsageError
 from sluice.settings import read
+from sluice.sources import known
 
 
 def test_a_variable_beats_the_file_and_an_option_beats_both(tmp_path: Path) -> None:
@@ -77,3 +78,15 @@ def test_one_port_for_both_servers_is_refused() -> None:
     """Said before anything is started."""
     with pytest.raises(UsageError, match="port 4200 is asked for twice"):
         read({}, port=4200)
+
+
+def test_sources_are_read_where_plans_are_checked(tmp_path: Path) -> None:
+    """A mistake in a source is told by `validate`, `preview` and `up`, and keeps no other command from working."""
+    (tmp_path / "sluice.toml").write_text('port = 8801\n[sources.prom]\nkind = "graphite"\n', encoding="utf-8")
+    settings = read({}, data=tmp_path)
+    assert 8801 == settings.port
+    with pytest.raises(UsageError, match=r"sluice.toml: sources.prom: kind is missing or unknown"):
+        known(settings)
+    (tmp_path / "sluice.toml").write_text('[sources.prom]\nkind = "prometheus"\nurl = "http://x"\n', encoding="utf-8")
+    assert frozenset({"events", "prom"}) == known(settings).sources
+    assert known(settings, offline=True).offline
