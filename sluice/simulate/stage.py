@@ -10,21 +10,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from flows.advance import Judged as Weighed
-from flows.advance import advance, gate_of, look_of, remember, weigh
-from flows.collect import Counted, from_events
-from gates.memory import Memory
+from flows.advance import advance
+from flows.collect import from_events
+from gates.judge import Memory, compile, judge  # noqa: A004 - the gate's own word for it
 from plans.schema import OnNoData, Plan
 from plans.timeline import bucket_seconds, next_open, start_due, timeline
 from rollout.counting import event_names
 from rollout.decide import decide, due
-from rollout.model import Bucket, Cause, RolloutState, Status, Transition, Verb
+from rollout.describe import look_notices
+from rollout.model import Bucket, Cause, Evidence, RolloutState, Status, Transition, Verb
 from sluice.simulate.traffic import Stream
 from state.clock import Clock, HandClock
 from state.events import Events
 from state.recording import Recorded, record
 from state.step import command
-from state.store import JournalEntry, Rollout, Store
+from state.store import JournalEntry, Look, Rollout, Store
 
 TOGETHER = 48  # looks judged in one go
 FLUSH = timedelta(days=7)
@@ -43,8 +43,16 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
+class Weighed:
+    """What a look found, and the memory that carries it on."""
+
+    memory: Memory
+    evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True)
 class Sight:
-    """What quiet looks came to: evidence up to `at`, and the instant of the next pass."""
+    """What quiet looks came to: the last of them, all that was counted, and the instant of the next pass."""
 
     judged: Weighed | None
     buckets: list[Bucket]
@@ -80,6 +88,7 @@ class _Stage:
         self.collect = from_events(Events(store, self.hand))
         self.rollout = store.rollout(name)
         self.plan = self.rollout.plan
+        self.gate = compile(self.plan)
         self.width = timedelta(seconds=bucket_seconds(self.plan))
         self.interval = self.plan.stop.check_every.timedelta
         self.filled = submitted
@@ -116,13 +125,13 @@ class _Stage:
         sight = self._looks(min(ends), self.together_waiting if self.waits else self.together)
         self._record(sight.buckets)
         if sight.judged is not None:
-            self.store.look((look_of(self.rollout, self.plan, sight.judged, None),))
+            self.store.look((self._kept(sight.judged),))
         self.hand.at = sight.next_pass
 
     def _looks(self, end: datetime, together: int) -> Sight:
         """Judge looks in memory up to `end`, or up to those before the first that finds something to do."""
         at, buckets, judged = self.hand.at, list[Bucket](), None
-        memory = remember(self.rollout.memory)
+        memory = Memory.from_json(self.rollout.memory) if self.rollout.memory else None
         while at < end:
             stop = min(at + together * self.interval, end)
             new = self._fill(stop)
@@ -145,8 +154,19 @@ class _Stage:
         return stop
 
     def _judge(self, memory: Memory | None, new: list[Bucket], at: datetime) -> Weighed:
-        gate = gate_of(self.rollout.shape, self.plan)
-        return weigh(gate, memory, Counted(new, self.names - self.unheard), self.rollout.state, at)
+        return Weighed(*judge(self.gate, memory, new, self.rollout.state, at, self.names - self.unheard))
+
+    def _kept(self, judged: Weighed) -> Look:
+        """What the store keeps of looks that moved nothing."""
+        row = self.rollout
+        return Look(
+            id=row.id,
+            name=row.name,
+            evidence_version=row.evidence_version,
+            evidence=judged.evidence,
+            memory=judged.memory.to_json(),
+            notices=look_notices(self.plan, row.state, row.evidence, judged.evidence),
+        )
 
     def _moves(self, judged: Weighed, at: datetime) -> bool:
         """Whether a look finds something to do that the calendar did not announce."""

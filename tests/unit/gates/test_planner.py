@@ -83,6 +83,13 @@ def test_a_limit_from_below_is_the_swapped_ratio() -> None:
     assert fault.past
 
 
+def test_proof_of_health_takes_the_log_of_ten() -> None:
+    """At 50 %, a healthy ratio of 1 against the limit of 2: ln 10 over K = D·p0·kl(1/2 ‖ 2/3); never if sick."""
+    information = 20_000 * 0.02 * (0.5 * log(0.5 / (2 / 3)) + 0.5 * log(0.5 / (1 / 3)))
+    assert only(plan(("50%", "7d"))).pass_days == pytest.approx(log(10) / information)
+    assert only(plan(("50%", "7d"), criteria=("accuracy < 95%",))).pass_days == inf
+
+
 def test_units_that_return_meet_a_fault_once() -> None:
     """However long a fault lasts, it is met by no more units than are exposed."""
     slow = only(plan(("1%", "7d"))).faults[0]
