@@ -8,22 +8,22 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
 from itertools import repeat
 
+from flows.ask import by_source
 from flows.collect import Collect, Counted, Wanted
 from gates.judge import Gate, Memory, compile, freeze, judge  # noqa: A004 - the gate's own word for it
 from plans.schema import Plan
 from rollout.decide import decide, due, refusal
-from rollout.describe import look_notices
+from rollout.describe import Notice, look_notices
 from rollout.model import FULL, Command, Evidence, RolloutState, Status, Transition, Verdict
 from state.clock import Clock
 from state.store import Live, Look, Rollout, Settled, StaleStateError, Store
-from state.submitting import shape
 
 WATCHED = frozenset({Status.RUNNING, Status.AWAITING_APPROVAL, Status.HELD})
 MOST_STEPS = 20
 MOST_TRIES = 50
+MOST_SHAPES = 4_096
 
 Permit = Callable[[Transition], bool]
 Made = tuple[Transition, ...]
@@ -39,6 +39,17 @@ class Judged:
 
     memory: Memory | None
     evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class Shaped:
+    """What plans that are judged alike share: their gate, and whether they count in other sources than events."""
+
+    gate: Gate
+    elsewhere: bool
+
+
+_SHAPES: dict[str, Shaped] = {}
 
 
 def anything(_transition: Transition) -> bool:
@@ -75,14 +86,14 @@ def take(store: Store, clock: Clock, name: str, collect: Collect, permit: Permit
     refused, open_ = sort_out(rollout.plan, rollout.state, judged.evidence, store.pending(name), now)
     transition = decide(rollout.plan, rollout.state, judged.evidence, open_, now)
     if transition is not None and permit(transition):
-        kept = remembered(rollout.plan, transition, judged, rollout.memory)
+        kept = remembered(rollout, transition, judged)
         store.commit(transition, judged.evidence, kept, rollout.evidence_version)
         return transition
     for command, why in refused.items():
         store.refuse(command, why)
     if rollout.state.status.live:
         done = None if transition else settled(rollout.plan, rollout.state, now)
-        if store.look((look_of(rollout, rollout.plan, judged, done),)):
+        if store.look((look_of(rollout, judged, news(rollout, rollout.plan, judged), done),)):
             raise StaleStateError(name, rollout.state.revision)
     return None
 
@@ -91,10 +102,11 @@ def look(rollout: Rollout, collect: Collect, now: datetime) -> Judged:
     """Judge what was counted since the last look; a rollout that is not under way keeps what it has."""
     if rollout.state.status not in WATCHED:
         return Judged(None, rollout.evidence)
-    memory = remember(rollout.memory)
-    wanted = Wanted(rollout.id, rollout.name, rollout.state.flag, rollout.plan, memory.after if memory else None)
+    memory, alike = remember(rollout.memory), shaped(rollout.shape, lambda: rollout.plan)
+    after = memory.after if memory else None
+    wanted = Wanted(rollout.id, rollout.name, rollout.state.flag, after, alike.elsewhere, lambda: rollout.plan)
     (counted,) = collect((wanted,), now)
-    return weigh(gate_of(shape(rollout.plan), rollout.plan), memory, counted, rollout.state, now)
+    return weigh(alike.gate, memory, counted, rollout.state, now)
 
 
 def weigh(gate: Gate, memory: Memory | None, counted: Counted, state: RolloutState, now: datetime) -> Judged:
@@ -111,12 +123,13 @@ def sort_out(
     return refused, tuple(command for command, why in answers if why is None)
 
 
-def remembered(plan: Plan, transition: Transition, judged: Judged, before: str | None) -> str | None:
+def remembered(rollout: Rollout, transition: Transition, judged: Judged) -> str | None:
     """The memory to keep with a transition: entering 100 % freezes what control's rate was."""
     if judged.memory is None:
-        return before
-    entering_full = transition.after.exposure == FULL != transition.before.exposure
-    return (freeze(judged.memory, gate_of(shape(plan), plan)) if entering_full else judged.memory).to_json()
+        return rollout.memory
+    if not transition.before.exposure < transition.after.exposure == FULL:
+        return judged.memory.to_json()
+    return freeze(judged.memory, shaped(rollout.shape, lambda: rollout.plan).gate).to_json()
 
 
 def remember(text: str | None) -> Memory | None:
@@ -130,32 +143,16 @@ def settled(plan: Plan, state: RolloutState, now: datetime) -> Settled:
     return Settled(at=now, revision=state.revision, due_at=step.at if step else None)
 
 
-class _Compiled:
-    """A plan as a cache key: plans of one shape are judged alike."""
-
-    __slots__ = ("plan", "shape")
-
-    def __init__(self, shape: str, plan: Plan) -> None:
-        self.shape, self.plan = shape, plan
-
-    def __hash__(self) -> int:
-        return hash(self.shape)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Compiled) and other.shape == self.shape
+def shaped(shape: str, plan: Callable[[], Plan]) -> Shaped:
+    """What a plan shares with all plans of its shape; the plan is asked for once."""
+    if shape not in _SHAPES:
+        if len(_SHAPES) == MOST_SHAPES:
+            _SHAPES.clear()
+        _SHAPES[shape] = Shaped(compile(found := plan()), bool(by_source(found)))
+    return _SHAPES[shape]
 
 
-def gate_of(shape: str, plan: Plan) -> Gate:
-    """The compiled gate of a plan, made once for all plans of its shape."""
-    return _gate(_Compiled(shape, plan))
-
-
-@lru_cache(maxsize=4096)
-def _gate(key: _Compiled) -> Gate:
-    return compile(key.plan)
-
-
-def look_of(row: Rollout | Live, plan: Plan, judged: Judged, done: Settled | None) -> Look:
+def look_of(row: Rollout | Live, judged: Judged, notices: Sequence[Notice], done: Settled | None) -> Look:
     """What a pass without a transition writes back."""
     return Look(
         id=row.id,
@@ -163,9 +160,14 @@ def look_of(row: Rollout | Live, plan: Plan, judged: Judged, done: Settled | Non
         evidence_version=row.evidence_version,
         evidence=judged.evidence,
         memory=judged.memory.to_json() if judged.memory else row.memory,
-        notices=look_notices(plan, row.state, row.evidence, judged.evidence) if telling(row, judged) else (),
+        notices=notices,
         settled=done,
     )
+
+
+def news(row: Rollout | Live, plan: Plan, judged: Judged) -> tuple[Notice, ...]:
+    """What to tell people of a look that moved nothing."""
+    return look_notices(plan, row.state, row.evidence, judged.evidence) if telling(row, judged) else ()
 
 
 def telling(row: Rollout | Live, judged: Judged) -> bool:

@@ -18,13 +18,17 @@ Cursor = tuple[datetime, int] | None
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What one rollout needs: its closed buckets behind `after`, (start, exposure epoch) of the last one consumed."""
+    """What one rollout needs: its closed buckets behind `after`, (start, exposure epoch) of the last one consumed.
+
+    `elsewhere` says that the plan counts in other sources than the application's events; only then is `plan` called.
+    """
 
     id: int
     name: str
     flag: str
-    plan: Plan
     after: Cursor
+    elsewhere: bool
+    plan: Callable[[], Plan]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +65,7 @@ def from_sources(events: Collect, store: Store, sources: Mapping[str, Source]) -
 
     def collect(wanted: Sequence[Wanted], now: datetime) -> Sequence[Counted]:
         counted = list(events(wanted, now))
-        until = {index: _until(one.plan, sources, now) for index, one in enumerate(wanted) if by_source(one.plan)}
+        until = {index: _until(one.plan(), sources, now) for index, one in enumerate(wanted) if one.elsewhere}
         questions = [question for index in until for question in _questions(index, wanted[index], store, until[index])]
         readings = list(zip(questions, ask(sources, questions), strict=True)) if questions else []
         for index, end in until.items():
@@ -77,9 +81,9 @@ def _until(plan: Plan, sources: Mapping[str, Source], now: datetime) -> datetime
 
 
 def _questions(index: int, one: Wanted, store: Store, until: datetime) -> Iterable[Question]:
-    epochs = store.epochs(one.name)
-    for source, metrics in by_source(one.plan).items():
-        yield Question(index, source, request_of(one.name, one.plan, metrics, epochs, one.after, until))
+    epochs, plan = store.epochs(one.name), one.plan()
+    for source, metrics in by_source(plan).items():
+        yield Question(index, source, request_of(one.name, plan, metrics, epochs, one.after, until))
 
 
 def _merged(own: Counted, told: Sequence[Reading], until: datetime) -> Counted:

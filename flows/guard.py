@@ -12,17 +12,19 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from prefect import flow
 
-from flows.advance import WATCHED, Judged, advance, gate_of, look_of, remember, settled, weigh
+from flows.advance import WATCHED, Judged, advance, look_of, news, remember, settled, shaped, telling, weigh
 from flows.appearance import unattended
 from flows.collect import Counted, Wanted
 from flows.house import House, open_house
 from gates.judge import Memory
+from plans.schema import Plan
 from rollout.decide import decide
-from rollout.model import Cause, Transition
-from state.store import Live, Look
+from rollout.model import Cause, Transition, Verdict
+from state.store import Live, Look, Settled
 from state.tables import ClockKind
 
 PROCESS = "guard"
@@ -88,7 +90,7 @@ def _moves(house: House) -> bool:
 def _is_due(house: House, row: Live, now: datetime) -> bool:
     if unattended(row, now) and house.late(row.name, row.state.revision):
         return True
-    interval = house.store.plan_of(row).stop.check_every.timedelta
+    interval = timedelta(seconds=row.check_every)
     return row.state.status in WATCHED and (row.looked_at is None or row.looked_at + interval <= now)
 
 
@@ -121,9 +123,9 @@ class _Pass:
     def prepare(self, row: Live) -> bool:
         """Read what the gate remembers, from where its sources are asked on; False where it cannot be read."""
         with self._alone(row):
-            memory = remember(row.memory)
-            plan = self.house.store.plan_of(row)
-            self.wanted[row.id] = Wanted(row.id, row.name, row.state.flag, plan, memory.after if memory else None)
+            memory, plan = remember(row.memory), partial(self.house.store.plan_of, row)
+            after, elsewhere = memory.after if memory else None, shaped(row.shape, plan).elsewhere
+            self.wanted[row.id] = Wanted(row.id, row.name, row.state.flag, after, elsewhere, plan)
             self.memories[row.id] = memory
         return row.id in self.memories
 
@@ -139,15 +141,26 @@ class _Pass:
 
     def _look(self, row: Live, counts: Counted) -> Look | None:
         """The evidence to keep, None where there is something to do."""
-        plan, memory = self.house.store.plan_of(row), self.memories[row.id]
+        memory, plan = self.memories[row.id], partial(self.house.store.plan_of, row)
         judged = Judged(memory, row.evidence)
         if row.state.status in WATCHED:
-            judged = weigh(gate_of(row.shape, plan), memory, counts, row.state, self.now)
+            judged = weigh(shaped(row.shape, plan).gate, memory, counts, row.state, self.now)
+        if self._quiet(row, judged):
+            return look_of(row, judged, (), Settled(at=self.now, revision=row.state.revision, due_at=row.due_at))
+        return self._decided(row, plan(), judged)
+
+    def _quiet(self, row: Live, judged: Judged) -> bool:
+        """Whether nothing can follow from the look, so that the plan need not be read: what most rollouts are."""
+        acting = any(finding.verdict is Verdict.BREACH for finding in judged.evidence.findings)
+        due = row.due_at is not None and row.due_at <= self.now
+        return not (acting or due or row.name in self.asked or telling(row, judged))
+
+    def _decided(self, row: Live, plan: Plan, judged: Judged) -> Look | None:
         transition = decide(plan, row.state, judged.evidence, (), self.now)
         if row.name in self.asked or (transition is not None and self._mine(transition)):
             return None
         done = settled(plan, row.state, self.now) if transition is None else None
-        return look_of(row, plan, judged, done)
+        return look_of(row, judged, news(row, plan, judged), done)
 
     def _mine(self, transition: Transition) -> bool:
         """Whether the guard may make this transition: a step of the schedule is its own run's until that is late."""

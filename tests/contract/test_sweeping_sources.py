@@ -152,7 +152,7 @@ def test_buckets_of_two_sources_become_one_once_both_are_closed(world: World) ->
         return [Counted(tuple(own), frozenset({"request"})) for _ in wanted]
 
     collect = from_sources(events, world.store, open_sources(configured({"sources": tables})))
-    wanted = Wanted(rollout.id, rollout.name, rollout.state.flag, rollout.plan, None)
+    wanted = Wanted(rollout.id, rollout.name, rollout.state.flag, None, True, lambda: rollout.plan)
     (counted,) = collect((wanted,), START + timedelta(minutes=10))
     assert (own[0],) == counted.buckets
     assert "127.0.0.1 is 127.0.0.1, which is not public" in counted.problems["error_rate"]
