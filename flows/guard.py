@@ -142,9 +142,10 @@ class _Pass:
     def _look(self, row: Live, counts: Counted) -> Look | None:
         """The evidence to keep, None where there is something to do."""
         memory, plan = self.memories[row.id], partial(self.house.store.plan_of, row)
-        judged = Judged(memory, row.evidence)
         if row.state.status in WATCHED:
             judged = weigh(shaped(row.shape, plan).gate, memory, counts, row.state, self.now)
+        else:
+            judged = Judged(memory, row.evidence)
         if self._quiet(row, judged):
             return look_of(row, judged, (), Settled(at=self.now, revision=row.state.revision, due_at=row.due_at))
         return self._decided(row, plan(), judged)
