@@ -51,7 +51,7 @@ demo: setup ## run the whole story on loopback: two rollouts, one good, one bad
 	@$(BIN)/sluice demo
 
 test: setup ## run every test
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 check: setup format-check lint contracts types test ## everything CI runs, tests last
 

@@ -1,7 +1,5 @@
 """What every test run shares: one deterministic Hypothesis profile, and skips that are named, not folded away."""
 
-from pathlib import Path
-
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -14,22 +12,13 @@ settings.register_profile(
 )
 settings.load_profile("suite")
 
-TOGETHER = {"flows": "prefect", "faults": "prefect", "state": "database", "sources": "sources"}
-"""Folders whose tests share one server: they run one after another, on one core."""
-LONGEST = ("test_demo.py", "prefect")
-"""What the others are done beside."""
+LONGEST = ("test_demo.py", "test_killed.py", "test_people.py", "test_rollout_run.py")
+"""Files that mostly wait for servers: the others are done beside them."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give every file to one core, files that share a server to the same one, and begin with the longest."""
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(_group(item.path)))
-    items.sort(key=lambda item: _group(item.path) not in LONGEST)
-
-
-def _group(path: Path) -> str:
-    name = path.name if path.parent.name not in TOGETHER or path.parts[-3] == "unit" else path.parent.name
-    return TOGETHER.get(name, "sources" if "sources" in name else name)
+    """Begin with the longest files, so that no core is left alone with one at the end."""
+    items.sort(key=lambda item: item.path.name not in LONGEST)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -38,9 +38,9 @@ def test_fresh_resolve_schedules_a_run(tmp_path: Path) -> None:
     (tmp_path / "tick.py").write_text(FLOW, encoding="utf-8")
     server = [python, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
     with _running(server, environment, tmp_path / "server.log"), httpx.Client(base_url=api) as client:
-        until(lambda: _healthy(client), "the Prefect server answers", seconds=60)
+        until(lambda: _healthy(client), "the Prefect server answers", seconds=240)
         with _running([python, str(tmp_path / "tick.py")], environment, tmp_path / "tick.log"):
-            run = until(lambda: _scheduled_run(client), "a scheduled run has completed", seconds=60, every=0.5)
+            run = until(lambda: _scheduled_run(client), "a scheduled run has completed", seconds=240, every=0.5)
     assert run["auto_scheduled"] is True
 
 
