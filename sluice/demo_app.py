@@ -25,7 +25,8 @@ from openfeature.evaluation_context import EvaluationContext
 
 from sluice.demo_model import User, Visit, outcomes, users, visits
 
-STEP = timedelta(hours=2)
+STEP_VISITS = 160
+"""Visits that are lived in one go, between two looks at the clock."""
 BATCH = 1_000
 IDLE = 0.1
 FALLBACK: Mapping[str, bool | str | float] = {"enabled": True, "model": "v2.3", "min_confidence": 0.7}
@@ -63,6 +64,7 @@ class Application:
         self.people = users(seed)
         self.tally = Tally()
         self.stopped = False
+        self.step = timedelta(days=1) * STEP_VISITS / a_day
         self._http = httpx.Client(base_url=server, trust_env=False, timeout=30.0)
         self._flags = open_feature(server)
 
@@ -73,7 +75,9 @@ class Application:
             clock = self._http.get("/v1/clock").raise_for_status().json()
             now = instant(clock["now"])
             lived = lived or now
-            until = min(lived + STEP, instant(clock["until"]) if clock["until"] else lived + STEP)
+            until = lived + self.step
+            if clock["until"]:
+                until = min(until, instant(clock["until"]))
             if now < lived or until <= lived:
                 time.sleep(IDLE)
                 continue

@@ -25,8 +25,12 @@ from state.database import connect, migrate, sqlite_url
 from state.store import Store
 
 STOP_PATIENCE = 15.0
-RATE = 25_000.0
+RATE = 22_000.0
 """Virtual seconds a real second, at most: the application sets the pace where it needs longer."""
+
+
+PACE = "sweep=2 compare=4 deliver=1"
+"""The supervisor's intervals in real seconds: hours pass in each, and two cores have an application to run as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +55,14 @@ def data_folder(wanted: Path | None, *, keep: bool) -> Iterator[Path]:
         yield wanted
         return
     made = Path(tempfile.mkdtemp(prefix="sluice-demo-"))
-    yield made
-    if not keep:
-        shutil.rmtree(made)
+    try:
+        yield made
+    except Exception:
+        keep = True  # what went wrong is in its logs
+        raise
+    finally:
+        if not keep:
+            shutil.rmtree(made, ignore_errors=True)
 
 
 def store_at(data: Path, start: datetime) -> tuple[Store, Clock]:
@@ -128,7 +137,10 @@ def free_port(preferred: int) -> int:
 
 @contextmanager
 def _process(argv: Sequence[str], output: int | IO[str]) -> Iterator[subprocess.Popen[str]]:
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("SLUICE_")} | {"PYTHONUNBUFFERED": "1"}
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("SLUICE_")} | {
+        "PYTHONUNBUFFERED": "1",
+        "SLUICE_PACE": PACE,
+    }
     process = subprocess.Popen(  # noqa: S603 - our own commands
         argv,
         env=environment,

@@ -43,7 +43,7 @@ def run(settings: Settings, say: Say) -> None:
 
 
 class House:
-    """The processes of one data folder: `servers` come first and go last, `workers` need the Prefect server."""
+    """The processes of one data folder: `servers` go last, because `workers` need the Prefect server to take leave."""
 
     def __init__(self, settings: Settings, say: Say) -> None:
         environment = child_environment(settings, os.environ)
@@ -51,7 +51,6 @@ class House:
         self.say = say
         self.servers = [Child(command) for command in server_commands(settings, environment)]
         self.workers = [Child(command) for command in worker_commands(settings, environment)]
-        self.running: list[Child] = []
         self._groups: list[int] = []
         self._doorbell = Doorbell(settings)
 
@@ -67,23 +66,17 @@ class House:
                 stop(children, grace=4.0)
 
     def _start(self, told: threading.Event) -> bool:
+        """Whether all is ready; False where somebody said stop first. Every part waits by itself for what it needs."""
         deadline = time.monotonic() + PATIENCE
-        self.running += self.servers
-        if not self._wait(told, deadline, self._doorbell.prefect):
-            return False
-        self.running += self.workers
-        return self._wait(told, deadline, self._doorbell.flags)
-
-    def _wait(self, told: threading.Event, deadline: float, ready: Callable[[], bool]) -> bool:
         while not told.wait(TICK):
             self._tend()
-            if ready():
+            if self._doorbell.answers():
                 return True
             self._give_up_on_the_hopeless(deadline)
         return False
 
     def _give_up_on_the_hopeless(self, deadline: float) -> None:
-        for child in self.running:
+        for child in self._all():
             if child.deaths >= TRIES:
                 end = "\n  ".join(last_lines(child.command.log))
                 raise UnreachableError(f"{child.name} does not start; {child.command.log} ends with:\n  {end}")
@@ -92,12 +85,15 @@ class House:
                 f"not ready after {PATIENCE:g} s: {self._doorbell.complaint()}; see {logs(self.settings.data)}"
             )
 
+    def _all(self) -> list[Child]:
+        return [*self.servers, *self.workers]
+
     def _tend(self) -> None:
-        for child in self.running:
+        for child in self._all():
             code = child.tend(time.monotonic())
             if code is not None:
                 self.say(f"{child.name} ended with {code}; starting it again (log: {child.command.log})")
-        groups = [child.group for child in self.running if child.group is not None]
+        groups = [child.group for child in self._all() if child.group is not None]
         if groups != self._groups:
             record(self.settings.data, groups)
             self._groups = groups
@@ -178,30 +174,25 @@ def _python(name: str, arguments: tuple[str, ...], settings: Settings, environme
 
 
 class Doorbell:
-    """Asks the servers whether they are there; one client for all, because making one costs more than the asking."""
+    """Asks the flag server, which knows of the others; one client, because making one costs more than the asking."""
 
     def __init__(self, settings: Settings) -> None:
-        self._prefect = f"{settings.prefect_url}/api/health"
-        self._flags = f"{settings.url}/healthz"
+        self._url = f"{settings.url}/healthz"
         self._http = httpx.Client(verify=False, trust_env=False, timeout=2.0)  # noqa: S501 - loopback, plain HTTP
 
-    def prefect(self) -> bool:
-        """Whether Prefect's server answers."""
-        return self._answer(self._prefect)[0]
-
-    def flags(self) -> bool:
+    def answers(self) -> bool:
         """Whether the flag server says that nothing is missing."""
-        return self._answer(self._flags)[0]
+        return self._answer()[0]
 
     def complaint(self) -> str:
         """What the flag server says is missing."""
-        return self._answer(self._flags)[1]
+        return self._answer()[1]
 
-    def _answer(self, url: str) -> tuple[bool, str]:
+    def _answer(self) -> tuple[bool, str]:
         try:
-            response = self._http.get(url)
+            response = self._http.get(self._url)
         except httpx.HTTPError as error:
-            return False, f"{url}: {error}"
+            return False, f"{self._url}: {error}"
         return response.status_code == httpx.codes.OK, response.text
 
 
