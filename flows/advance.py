@@ -12,11 +12,11 @@ from itertools import repeat
 
 from flows.ask import by_source
 from flows.collect import Collect, Counted, Wanted
-from gates.judge import Gate, Memory, compile, freeze, judge  # noqa: A004 - the gate's own word for it
+from gates.judge import Gate, Memory, compile, judge  # noqa: A004 - the gate's own word for it
 from plans.schema import Plan
 from rollout.decide import decide, due, refusal
 from rollout.describe import Notice, look_notices
-from rollout.model import FULL, Command, Evidence, RolloutState, Status, Transition, Verdict
+from rollout.model import Command, Evidence, RolloutState, Status, Transition, Verdict
 from state.clock import Clock
 from state.store import Live, Look, Rollout, Settled, StaleStateError, Store
 
@@ -86,8 +86,8 @@ def take(store: Store, clock: Clock, name: str, collect: Collect, permit: Permit
     refused, open_ = sort_out(rollout.plan, rollout.state, judged.evidence, store.pending(name), now)
     transition = decide(rollout.plan, rollout.state, judged.evidence, open_, now)
     if transition is not None and permit(transition):
-        kept = remembered(rollout, transition, judged)
-        store.commit(transition, judged.evidence, kept, rollout.evidence_version)
+        memory = judged.memory.to_json() if judged.memory else rollout.memory
+        store.commit(transition, judged.evidence, memory, rollout.evidence_version)
         return transition
     for command, why in refused.items():
         store.refuse(command, why)
@@ -121,15 +121,6 @@ def sort_out(
     answers = [(command, refusal(plan, state, evidence, command, now)) for command in commands]
     refused = {command.id: why for command, why in answers if why is not None}
     return refused, tuple(command for command, why in answers if why is None)
-
-
-def remembered(rollout: Rollout, transition: Transition, judged: Judged) -> str | None:
-    """The memory to keep with a transition: entering 100 % freezes what control's rate was."""
-    if judged.memory is None:
-        return rollout.memory
-    if not transition.before.exposure < transition.after.exposure == FULL:
-        return judged.memory.to_json()
-    return freeze(judged.memory, shaped(rollout.shape, lambda: rollout.plan).gate).to_json()
 
 
 def remember(text: str | None) -> Memory | None:

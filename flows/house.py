@@ -12,6 +12,7 @@ from pathlib import Path
 from flows import pace as paces
 from flows.collect import Collect, from_events, from_sources
 from flows.pace import Pace
+from gates.judge import settle
 from gates.sources.opening import open_sources, usable
 from plans.load import Known
 from state.clock import Clock
@@ -75,7 +76,7 @@ def open_house(process: str) -> House:
     sources = usable(folder)
     engine = connect(url_from_environment())
     migrate(engine)
-    store = Store(engine, process)
+    store = Store(engine, process, settle)
     clock = Clock(store)
     return House(
         store=store,

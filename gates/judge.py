@@ -12,12 +12,24 @@ from gates.consume import consumed, frozen, place, proof, renewed, stands_frozen
 from gates.memory import Known, Memory, Record, blank
 from gates.rules import Gate, Rule, Unsupported, compile, unsupported  # noqa: A004 - read as judge.compile
 from gates.words import PROOF_NEEDED
+from plans.schema import Plan
 from rollout.counting import EVENTS
-from rollout.model import FULL, NOT_STARTED, Bucket, Cohort, Counts, Evidence, Finding, RolloutState, Verdict
+from rollout.model import (
+    FULL,
+    NOT_STARTED,
+    Bucket,
+    Cohort,
+    Counts,
+    Evidence,
+    Finding,
+    RolloutState,
+    Transition,
+    Verdict,
+)
 
 NO_PROBLEMS: Mapping[str, str] = MappingProxyType({})
 
-__all__ = ["Gate", "Memory", "Unsupported", "compile", "freeze", "judge", "unsupported"]
+__all__ = ["Gate", "Memory", "Unsupported", "compile", "freeze", "judge", "settle", "unsupported"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +76,13 @@ def freeze(memory: Memory, gate: Gate) -> Memory:
     The first bucket at 100 % freezes again, from the same buckets and any that were still open at that transaction.
     """
     return frozen(gate, memory)
+
+
+def settle(plan: Plan, transition: Transition, memory: str | None) -> str | None:
+    """The stored memory that a transition is committed with: entering 100 % freezes what control's rate was."""
+    if memory is None or not transition.before.exposure < transition.after.exposure == FULL:
+        return memory
+    return freeze(Memory.from_json(memory), compile(plan)).to_json()
 
 
 def _finding(rule: Rule, record: Record, look: Look) -> Finding:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
+from gates.judge import settle
 from gates.sources.opening import usable
 from serving import control, refusals, system
 from serving.app import routed, with_lifespan
@@ -41,7 +42,7 @@ class House:
         """A flag server over the database at `url`; Prefect is looked at where PREFECT_API_URL says."""
         engine = connect(url)
         migrate(engine)
-        store = Store(engine, PROCESS)
+        store = Store(engine, PROCESS, settle)
         desk = Desk(
             store=store,
             clock=Clock(store),

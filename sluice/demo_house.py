@@ -17,6 +17,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
 
+from gates.judge import settle
 from sluice.errors import RefusedError, UnreachableError
 from sluice.settings import Settings
 from sluice.up import Say, prepare
@@ -25,7 +26,7 @@ from state.database import connect, migrate, sqlite_url
 from state.store import Store
 
 STOP_PATIENCE = 15.0
-RATE = 22_000.0
+RATE = 60_000.0
 """Virtual seconds a real second, at most: the application sets the pace where it needs longer."""
 
 
@@ -70,7 +71,7 @@ def store_at(data: Path, start: datetime) -> tuple[Store, Clock]:
     prepare(data)
     engine = connect(sqlite_url(data))
     migrate(engine)
-    store = Store(engine, "demo")
+    store = Store(engine, "demo", settle)
     clock = Clock(store)
     store.accelerate(start, RATE, clock.real())
     store.reported(start)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
+from gates.judge import settle
 from gates.sources.opening import usable
 from serving.desk import Desk
 from sluice.settings import Settings
@@ -26,7 +27,7 @@ class Local(Desk):
         """The store that the settings name, its tables brought up to date."""
         engine = connect(settings.database_url or sqlite_url(settings.data))
         migrate(engine)
-        store = Store(engine, PROCESS)
+        store = Store(engine, PROCESS, settle)
         return cls(
             store=store,
             clock=Clock(store),

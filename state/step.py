@@ -20,8 +20,6 @@ from state.tables import CommandStatus
 
 MOST = 20
 
-Settle = Callable[[Transition, str | None], str | None]
-
 
 @dataclass(frozen=True, slots=True)
 class Judged:
@@ -45,25 +43,17 @@ class Outcome:
     why: str | None = None
 
 
-def keep(_transition: Transition, memory: str | None) -> str | None:
-    """Memory goes on as it is."""
-    return memory
-
-
-def step(
-    store: Store, name: str, now: datetime, judged: Judged | None = None, settle: Settle = keep
-) -> tuple[Transition, ...]:
+def step(store: Store, name: str, now: datetime, judged: Judged | None = None) -> tuple[Transition, ...]:
     """Carry out what is due and what was asked until nothing is left; gives the transitions made.
 
-    Evidence that was judged from an older version than the store's is left aside. `settle` may change the memory that a
-    transition is committed with. Raises UnknownError.
+    Evidence that was judged from an older version than the store's is left aside. Raises UnknownError.
     """
     made: list[Transition] = []
     for _ in range(MOST):
         rollout = store.rollout(name)
         evidence, memory = _latest(rollout, None if made else judged)
         try:
-            transition = _one(store, rollout, evidence, memory, now, settle)
+            transition = _one(store, rollout, evidence, memory, now)
         except StaleStateError:
             continue
         if transition is None:
@@ -142,9 +132,7 @@ def _latest(rollout: Rollout, judged: Judged | None) -> tuple[Evidence, str | No
     return judged.evidence, judged.memory
 
 
-def _one(
-    store: Store, rollout: Rollout, evidence: Evidence, memory: str | None, now: datetime, settle: Settle
-) -> Transition | None:
+def _one(store: Store, rollout: Rollout, evidence: Evidence, memory: str | None, now: datetime) -> Transition | None:
     """One transition, or the answers to what cannot be done and None."""
     plan, state = rollout.plan, rollout.state
     pending = store.pending(rollout.name)
@@ -154,9 +142,7 @@ def _one(
         for key, why in refused.items():
             store.refuse(key, why)
         return None
-    store.commit(
-        transition, evidence, settle(transition, memory), rollout.evidence_version, _before(transition, refused)
-    )
+    store.commit(transition, evidence, memory, rollout.evidence_version, _before(transition, refused))
     return transition
 
 

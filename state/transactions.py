@@ -3,27 +3,38 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 from sqlalchemy import Connection, Engine, select
 
 from plans.load import from_json
 from plans.schema import Plan
+from rollout.model import Transition
 from state.database import READING
 from state.errors import UnknownError
 from state.tables import rollouts
 
 PLANS_KEPT = 512
 
+Settle = Callable[[Plan, Transition, str | None], str | None]
+
+
+def keep(_plan: Plan, _transition: Transition, memory: str | None) -> str | None:
+    """Memory goes on as it is."""
+    return memory
+
 
 class Transactions:
     """One engine, seen as transactions that write and transactions that only read.
 
-    `process` is written beside everything this store commits: which part of Sluice did it.
+    `process` is written beside everything this store commits: which part of Sluice did it. `settle` gives the gate's
+    memory as a transition leaves it; the memory is opaque here, so it is the gate's own function that does.
     """
 
-    def __init__(self, engine: Engine, process: str = "unknown") -> None:
+    def __init__(self, engine: Engine, process: str = "unknown", settle: Settle = keep) -> None:
         self.engine = engine
+        self.settle = settle
         self.process = process
         self._reader = engine.execution_options(**{READING: True})
         self._plans: OrderedDict[str, Plan] = OrderedDict()

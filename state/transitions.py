@@ -133,7 +133,8 @@ class Transitions(Transactions):
         plan = self.parsed(row.digest, row.plan)
         if _read_along(row, plan) != (before.killed, before.flag_taken_by) or not move(tx, plan, transition):
             raise _stale(transition)
-        if not _keep_evidence(tx, row.id, evidence, memory, evidence_version):
+        left = self.settle(plan, transition, memory)
+        if not _keep_evidence(tx, row.id, evidence, left, evidence_version):
             raise _stale(transition)
         if not mark_done(tx, transition):
             raise _stale(transition)

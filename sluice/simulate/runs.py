@@ -13,7 +13,7 @@ from typing import cast
 
 from sqlalchemy import Engine
 
-from gates.judge import unsupported
+from gates.judge import settle, unsupported
 from gates.planner import Traffic
 from plans.schema import Plan
 from sluice.errors import RefusedError
@@ -90,7 +90,7 @@ def _emptied(engine: Engine, empty: Engine) -> Store:
     finally:
         source.close()
         target.close()
-    return Store(engine, PROCESS)
+    return Store(engine, PROCESS, settle)
 
 
 def _concrete(plan: Plan) -> Plan:
