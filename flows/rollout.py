@@ -29,6 +29,7 @@ from state.store import Rollout, UnknownError
 
 PROCESS = "rollout run"
 LONGEST_VISIT = 60.0
+SHORTEST_REST = 0.25
 
 
 @flow(name="rollout", persist_result=False)
@@ -77,7 +78,7 @@ def visit(house: House, client: SyncPrefectClient, run: UUID, name: str) -> Roll
         rest = remainder(house, visited)
         if rest is None or rest > house.pace.wait_out or time.monotonic() + rest > leave:
             return visited
-        time.sleep(rest)
+        time.sleep(max(rest, SHORTEST_REST))
 
 
 def remainder(house: House, visited: Rollout) -> float | None:

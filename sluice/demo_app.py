@@ -13,9 +13,10 @@ import signal
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 from openfeature import api
@@ -25,8 +26,10 @@ from openfeature.evaluation_context import EvaluationContext
 
 from sluice.demo_model import User, Visit, outcomes, users, visits
 
-STEP_VISITS = 160
+STEP_VISITS = 250
 """Visits that are lived in one go, between two looks at the clock."""
+AT_ONCE = 4
+"""Visitors who are served at the same time."""
 BATCH = 1_000
 IDLE = 0.1
 FALLBACK: Mapping[str, bool | str | float] = {"enabled": True, "model": "v2.3", "min_confidence": 0.7}
@@ -53,6 +56,14 @@ class Tally:
         }
 
 
+class Served(NamedTuple):
+    """What the flag said for one visit; `answered` is False where the application fell back on its own defaults."""
+
+    settings: dict[str, Any]
+    variant: str | None
+    answered: bool
+
+
 class Application:
     """One feature behind one flag, with its users."""
 
@@ -65,6 +76,7 @@ class Application:
         self.tally = Tally()
         self.stopped = False
         self.step = timedelta(days=1) * STEP_VISITS / a_day
+        self._asking = ThreadPoolExecutor(AT_ONCE)
         self._http = httpx.Client(base_url=server, trust_env=False, timeout=30.0)
         self._flags = open_feature(server)
 
@@ -91,20 +103,21 @@ class Application:
     def _live(self, after: datetime, until: datetime) -> None:
         started = time.perf_counter()
         told: list[dict[str, Any]] = []
-        for visit in visits(self.seed, self.a_day, after, until):
-            if self.stopped:
-                return
-            told += self._visit(visit)
+        lived = list(visits(self.seed, self.a_day, after, until))
+        for visit, served in zip(lived, self._asking.map(self._served, lived), strict=True):
+            told += self._visit(visit, served)
+        if self.stopped:
+            return
         for first in range(0, len(told), BATCH):
             self._track(told[first : first + BATCH], f"{self.flag}/{until.isoformat()}/{first}")
         self._http.post("/v1/clock", json={"reported_until": until.isoformat()}).raise_for_status()
         self.tally.seconds += time.perf_counter() - started
 
-    def _visit(self, visit: Visit) -> Iterator[dict[str, Any]]:
-        user = self.people[visit.user]
-        settings, variant = self._settings(user)
+    def _visit(self, visit: Visit, served: Served) -> Iterator[dict[str, Any]]:
+        user, settings = self.people[visit.user], served.settings
         self.tally.visits += 1
-        if variant == "candidate":
+        self.tally.fallbacks += not served.answered
+        if served.variant == "candidate":
             self.tally.met_candidate.add(user.key)
         if not settings["enabled"]:
             return
@@ -112,13 +125,12 @@ class Application:
             if event in self.reported:
                 yield self._event(user, event, visit.at)
 
-    def _settings(self, user: User) -> tuple[dict[str, Any], str | None]:
+    def _served(self, visit: Visit) -> Served:
+        user = self.people[visit.user]
         context = EvaluationContext(user.key, dict(user.attributes))
         details = self._flags.get_object_details(self.flag, FALLBACK, context)
-        if details.error_code is not None:
-            self.tally.fallbacks += 1
         assert isinstance(details.value, dict)  # noqa: S101 - the provider has checked that it is an object
-        return details.value, details.variant
+        return Served(details.value, details.variant, details.error_code is None)
 
     def _event(self, user: User, event: str, at: datetime) -> dict[str, Any]:
         return {

@@ -63,7 +63,7 @@ class Visit:
 
 
 def users(seed: int, count: int = USERS) -> tuple[User, ...]:
-    """The application's users member-1, member-2 …: the first 20 are colleagues, every 25th of the others is a VIP."""
+    """The application's users user-1, user-2 …: the first 20 are colleagues, every 25th of the others is a VIP."""
     chance = Random(f"{seed}/users")  # noqa: S311 - a model of chance, not a secret
     luck = [exp(chance.gauss(0, SPREAD)) for _ in range(count)]
     mean = sum(luck) / count
@@ -118,7 +118,7 @@ def _judged(visit: Visit, user: User, quality: Quality) -> Iterator[str]:
 
 def _key(number: int) -> str:
     """Two of them are the friendly customers whom the example plan names."""
-    return f"u-{number}" if number in FRIENDLY else f"member-{number}"
+    return f"u-{number}" if number in FRIENDLY else f"user-{number}"
 
 
 def _attributes(number: int) -> Mapping[str, str]:

@@ -35,6 +35,8 @@ WORDS = {
     Verb.COMPLETE: "complete",
     Verb.REVERT: "reverted",
 }
+WHEN = 25
+"""Columns of an instant with its seconds and zone."""
 BEFORE_ALL = datetime(2026, 1, 1, tzinfo=UTC)
 """Before any example plan starts."""
 TOLERANCE = 4
@@ -109,15 +111,10 @@ def story_table(plan: Plan, entries: Sequence[JournalEntry]) -> Table:
     return table
 
 
-def line(plan: Plan, entry: JournalEntry) -> Table:
-    """One transition as it happens: when in the plan's zone, what, and what that means for people."""
-    row = Table.grid(padding=(0, 2), expand=True)
-    for width in (22, 28, None):
-        row.add_column(width=width, overflow="fold")
-    row.add_row(
-        Text(f"  {local(plan, entry.at)}"), Text(_headline(plan, entry)), Text(effect(plan, entry.before, entry.after))
-    )
-    return row
+def line(plan: Plan, entry: JournalEntry) -> Text:
+    """One transition as it happens: when in the plan's zone and what, and below that what it means for people."""
+    at, what, comes = local(plan, entry.at), _headline(plan, entry), effect(plan, entry.before, entry.after)
+    return Text(f"  {at:<{WHEN}}{what}\n  {'':<{WHEN}}{comes}")
 
 
 def exposed(plan: Plan, exposure: int) -> int:

@@ -117,7 +117,12 @@ def prepare(data: Path) -> None:
     data.mkdir(mode=0o700, parents=True, exist_ok=True)
     data.chmod(0o700)
     logs(data).mkdir(exist_ok=True)
-    (data / "prefect").mkdir(exist_ok=True)
+    passing(data).mkdir(parents=True, exist_ok=True)
+
+
+def passing(data: Path) -> Path:
+    """Where the processes put what nobody needs afterwards: Prefect's runner leaves a folder behind."""
+    return data / "prefect" / "tmp"
 
 
 def logs(data: Path) -> Path:
@@ -147,6 +152,7 @@ def child_environment(settings: Settings, inherited: Mapping[str, str]) -> dict[
         "SLUICE_DATA": str(data),
         "SLUICE_ENVIRONMENT": settings.environment,
         "PREFECT_HOME": str(data / "prefect"),
+        "TMPDIR": str(passing(data)),
         "PREFECT_API_URL": f"{settings.prefect_url}/api",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
