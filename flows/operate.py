@@ -53,6 +53,10 @@ def submit_plan(plan: str, digest: str = "", your_name: str = "") -> State:
         return refused("Refused: not all of it can be judged", f"### Nothing was stored\n\n{bullets(open_)}")
     known = digest_of(found)
     if not digest.strip():
+        try:
+            house.store.admits(found)
+        except StoreError as error:
+            return refused("Refused", f"### Nothing was stored\n\n{escape(error)}")
         return done(f"Checked: {found.name}", checked(house, found, known, [str(problem) for problem in problems]))
     if digest.strip() != known:
         words = (

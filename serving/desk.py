@@ -117,7 +117,8 @@ class Desk:
         if problems := unsupported(plan):
             raise RefusedError(f"{plan.name} cannot be judged yet: {'; '.join(problems)}")
         told: Json = {"name": plan.name, "digest": digest(plan), "created": False, "prefect_run": None, "url": None}
-        return told | {"effect": f"would: {_course(plan, now)}"}
+        would = _course(plan, now) if self.store.admits(plan) else "nothing: this plan is a rollout already"
+        return told | {"effect": f"would: {would}"}
 
 
 def _answered(name: str, outcome: step.Outcome) -> Json:

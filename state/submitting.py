@@ -53,18 +53,29 @@ class Submitting(Transactions):
                 continue
         return self._submit(plan, text, by, now)
 
+    def admits(self, plan: Plan) -> bool:
+        """Whether submitting a plan now would make a new rollout; raises what `submit` would."""
+        with self.writing() as tx:
+            return self._admitted(tx, plan, digest_of(plan), lock_flag(tx, plan.flag)) is not None
+
     def _submit(self, plan: Plan, text: str, by: str, now: datetime) -> Submitted:
         digest = digest_of(plan)
         with self.writing() as tx:
             flag = lock_flag(tx, plan.flag)
-            if self._same(tx, plan, digest):
+            resolved = self._admitted(tx, plan, digest, flag)
+            if resolved is None:
                 return Submitted(plan.name, digest, created=False)
-            self._refuse_second(tx, plan)
-            resolved = _resolve(plan, flag)
             state = initial(resolved, now)
             self._insert(tx, resolved, text, digest, state, by)
             self._take(tx, flag, resolved, digest, state, by)
         return Submitted(plan.name, digest, created=True)
+
+    def _admitted(self, tx: Connection, plan: Plan, digest: str, flag: Any) -> Plan | None:
+        """The plan with its stable made concrete; None where it is a rollout already."""
+        if self._same(tx, plan, digest):
+            return None
+        self._refuse_second(tx, plan)
+        return _resolve(plan, flag)
 
     def _same(self, tx: Connection, plan: Plan, digest: str) -> bool:
         row = tx.execute(select(rollouts.c.digest, rollouts.c.status).where(rollouts.c.name == plan.name)).one_or_none()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from plans.load import loads
 from rollout.model import Status, Verb
 from state import step
 from state.store import RefusedError, Store, UnknownError
@@ -36,6 +37,18 @@ def test_a_flag_has_one_live_rollout(store: Store) -> None:
     with pytest.raises(RefusedError, match=r"held by the live rollout search-v2 \(running\)"):
         submitted(store, "search-v3")
     assert ("search-v2",) == store.names()
+
+
+def test_a_check_refuses_what_a_submit_would(store: Store) -> None:
+    """Asked beforehand, the store says the same of a name or a flag that is taken; and it keeps nothing."""
+    assert store.admits(plan())
+    assert () == store.names()
+    started(store)
+    assert not store.admits(plan())
+    with pytest.raises(RefusedError, match="another plan"):
+        store.admits(loads(text().replace("10%", "20%")))
+    with pytest.raises(RefusedError, match="held by the live rollout"):
+        store.admits(plan("search-v3"))
 
 
 def test_an_ended_rollout_frees_its_flag(store: Store) -> None:
