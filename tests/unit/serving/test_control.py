@@ -27,7 +27,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
     engine = connect(sqlite_url(tmp_path))
     migrate(engine)
     store = Store(engine, "flag server")
-    yield Desk(store=store, clock=Clock(store), prefect="http://127.0.0.1:4200/api")
+    yield Desk(store=store, clock=Clock(store), prefect="http://127.0.0.1:9/api")
     engine.dispose()
 
 
