@@ -20,6 +20,7 @@ from sluice import up as house
 from sluice.errors import CommandError, RefusedError, UnreachableError
 from sluice.options import AsJson, Data, PlanFile, settings
 from sluice.preview import preview
+from sluice.replay import replay
 from sluice.simulate.command import simulate
 from sluice.sources import known
 from state.errors import StoreError
@@ -147,6 +148,7 @@ COMMANDS: Sequence[tuple[str, str, Any]] = (
     (ROLLOUTS, "list", rollouts.list_),
     (ROLLOUTS, "status", rollouts.status),
     (ROLLOUTS, "history", rollouts.history),
+    (ROLLOUTS, "replay", replay),
     (ROLLOUTS, "approve", rollouts.approve),
     (ROLLOUTS, "abort", rollouts.abort),
     (ROLLOUTS, "hold", rollouts.hold),

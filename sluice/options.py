@@ -13,6 +13,8 @@ import typer
 
 from sluice import render
 from sluice.client import Client, open_client
+from sluice.errors import UnreachableError
+from sluice.local import Local
 from sluice.settings import Settings, read
 
 WHERE = "Where to find Sluice"
@@ -55,6 +57,19 @@ def client(data: Path | None, server: str | None) -> Iterator[Client]:
         yield opened
     finally:
         opened.close()
+
+
+@contextmanager
+def here(data: Path | None) -> Iterator[Local]:
+    """The data folder or database of this machine, for what reads more of it than a server tells."""
+    found = settings(data=data)
+    if not found.database_url and not found.data.is_dir():
+        raise UnreachableError(f"no data folder at {found.data}; name one with --data, or set SLUICE_DATABASE_URL")
+    desk = Local.open(found)
+    try:
+        yield desk
+    finally:
+        desk.close()
 
 
 def person(by: str | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -94,6 +95,16 @@ class Commands(Transactions):
         )
         with self.reading() as tx:
             return tuple(rows.command(row) for row in tx.execute(query))
+
+    def carried_out(self, name: str) -> Mapping[int, tuple[Command, ...]]:
+        """The commands of a rollout that made a transition, by the revision they made."""
+        made = (rollouts.c.name == name, commands.c.status == CommandStatus.DONE)
+        query = select(commands).join(rollouts, rollouts.c.id == commands.c.rollout_id).where(*made)
+        found: defaultdict[int, tuple[Command, ...]] = defaultdict(tuple)
+        with self.reading() as tx:
+            for row in tx.execute(query.order_by(commands.c.id)):
+                found[row.result_revision] += (rows.command(row),)
+        return found
 
     def with_pending(self) -> frozenset[str]:
         """The rollouts that have commands waiting."""
