@@ -18,6 +18,7 @@ from sluice import plan_files, render, rollouts, switches
 from sluice import serve as serving_alone
 from sluice import up as house
 from sluice.errors import CommandError, RefusedError, UnreachableError
+from sluice.evidence import evidence
 from sluice.options import AsJson, Data, PlanFile, settings
 from sluice.preview import preview
 from sluice.replay import replay
@@ -149,6 +150,7 @@ COMMANDS: Sequence[tuple[str, str, Any]] = (
     (ROLLOUTS, "status", rollouts.status),
     (ROLLOUTS, "history", rollouts.history),
     (ROLLOUTS, "replay", replay),
+    (ROLLOUTS, "evidence", evidence),
     (ROLLOUTS, "approve", rollouts.approve),
     (ROLLOUTS, "abort", rollouts.abort),
     (ROLLOUTS, "hold", rollouts.hold),

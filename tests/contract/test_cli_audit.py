@@ -1,4 +1,4 @@
-"""`replay` and `evidence` as scripts rely on them: shapes, exit codes, files."""
+"""`replay` as scripts rely on it: shapes, exit codes, refusals."""
 
 import json
 import os
