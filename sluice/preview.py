@@ -13,9 +13,8 @@ from rich.text import Text
 from gates.foresight import detection_json, warnings
 from gates.planner import assumed, forecast
 from plans.timeline import timeline
-from sluice import outlook, plan_files, render
+from sluice import outlook, picture, plan_files, render
 from sluice.chart import chart
-from sluice.errors import UsageError
 from sluice.options import AsJson, PlanFile, emit, settings
 from sluice.sources import known
 
@@ -27,7 +26,7 @@ def preview(
         str | None, typer.Option(help="Start then instead: 2026-12-01 09:00, in the plan's zone.", show_default=False)
     ] = None,
     plot: Annotated[
-        Path | None, typer.Option(help="Draw it into this file, an .svg, as well.", show_default=False)
+        Path | None, typer.Option(help="Draw it into this .svg or .png as well.", show_default=False)
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -37,12 +36,12 @@ def preview(
     audience.size, rates are each metric's `baseline`, else 2 % errors,
     0.1 % complaints and 90 % good.
     """
-    if plot is not None and plot.suffix != ".svg":
-        raise UsageError(f"{plot}: only SVG can be drawn; name a file such as {plot.with_suffix('.svg')}")
+    if plot is not None:
+        picture.check(plot)
     plan, submitted = plan_files.placed(plan_files.loaded(file, known(settings())), start, datetime.now(UTC))
     told, found = plan_files.previewed(plan, submitted), forecast(plan, submitted, assumed(plan))
     if plot is not None:
-        _write(plot, chart(found, timeline(plan, submitted)))
+        picture.write(plot, chart(found, timeline(plan, submitted)))
     alarms = [*told["warnings"], *warnings(found)]
     shown = Group(
         render.preview({**told, "warnings": []}),
@@ -50,10 +49,3 @@ def preview(
         *(Text(f"warning: {alarm}", "yellow") for alarm in alarms),
     )
     emit({**told, "warnings": alarms, "detection": detection_json(found)}, shown, as_json=as_json)
-
-
-def _write(file: Path, picture: str) -> None:
-    try:
-        file.write_text(picture, encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"{file}: cannot be written: {error.strerror}") from error

@@ -1,6 +1,8 @@
 """`preview` and `simulate` as scripts rely on them: exit codes, JSON shapes, refusals, help at 80 columns."""
 
 import json
+import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,7 +10,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+from sluice.chart import WIDTH
 from sluice.cli import app
+from sluice.picture import png
 
 EXAMPLES = Path(__file__).parents[2] / "plans" / "examples"
 CASE_LAW, MINIMAL = str(EXAMPLES / "case-law.yaml"), str(EXAMPLES / "minimal.yaml")
@@ -65,15 +69,37 @@ def test_preview_is_readable_at_80_columns(example: Path) -> None:
     assert "How soon a fault would be noticed" in text
 
 
-def test_preview_draws_svg_and_nothing_else(tmp_path: Path) -> None:
-    """An .svg is written; any other ending is wrong usage, with the remedy, and writes nothing."""
+def test_preview_draws_svg_and_png(tmp_path: Path) -> None:
+    """The same picture as vectors and, twice as wide, in dots; the words are in both."""
     sluice("preview", CASE_LAW, "--plot", str(tmp_path / "plan.svg"))
-    assert (tmp_path / "plan.svg").read_text().startswith("<svg")
-    refused = sluice("preview", CASE_LAW, "--plot", str(tmp_path / "plan.png"), code=2)
-    assert "only SVG" in refused.stderr
+    sluice("preview", CASE_LAW, "--plot", str(tmp_path / "plan.png"))
+    vectors, dots = (tmp_path / "plan.svg").read_text(), (tmp_path / "plan.png").read_bytes()
+    assert vectors.startswith("<svg")
+    assert (b"\x89PNG\r\n\x1a\n", 2 * WIDTH) == (dots[:8], int.from_bytes(dots[16:20]))
+    assert dots != png(re.sub(r"<text.*?</text>", "", vectors))
+
+
+def test_other_pictures_are_wrong_usage(tmp_path: Path) -> None:
+    """Any other ending, or a folder that is not there, exits 2 with the remedy and writes nothing."""
+    refused = sluice("preview", CASE_LAW, "--plot", str(tmp_path / "plan.gif"), code=2)
     assert "plan.svg" in refused.stderr.replace("\n", "")
-    assert not (tmp_path / "plan.png").exists()
     sluice("preview", CASE_LAW, "--plot", str(tmp_path / "none" / "plan.svg"), code=2)
+    assert [] == list(tmp_path.iterdir())
+
+
+def test_png_without_resvg_names_the_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What to install, and what does without."""
+    monkeypatch.setitem(sys.modules, "resvg_py", None)
+    refused = sluice("preview", CASE_LAW, "--plot", str(tmp_path / "plan.png"), code=1)
+    assert "pip install 'sluice[plot]'" in refused.stderr
+    assert [] == list(tmp_path.iterdir())
+
+
+def test_png_without_fonts_names_the_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A picture without words is not drawn."""
+    monkeypatch.setattr("sluice.picture.FAMILIES", ("No Such Family",))
+    refused = sluice("preview", CASE_LAW, "--plot", str(tmp_path / "plan.png"), code=1)
+    assert "fonts-dejavu-core" in refused.stderr
 
 
 def test_simulate_once_gives_the_documented_shape(quick: str) -> None:
