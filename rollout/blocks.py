@@ -10,7 +10,7 @@ from typing import Literal
 
 from plans.schema import Criterion, OnNoData, Phase, Plan, Then
 from plans.timeline import local, next_open, next_thaw
-from rollout.model import Evidence, Finding, RolloutState, Status, Verdict
+from rollout.model import Evidence, Finding, Role, RolloutState, Status, Verdict
 
 LOOKS_MISSED = 2
 
@@ -53,7 +53,7 @@ def blocks(plan: Plan, state: RolloutState, evidence: Evidence, now: datetime) -
 
 def criteria_blocks(plan: Plan, state: RolloutState, evidence: Evidence) -> Iterator[Block]:
     """What the criteria have against leaving the present phase."""
-    found = {finding.criterion: finding for finding in evidence.findings if current(finding, state, evidence)}
+    found = {finding.criterion: finding for finding in evidence.stops if current(finding, state, evidence)}
     for criterion in plan.stop.criteria:
         if criterion.then is Then.NOTIFY:
             continue
@@ -64,9 +64,8 @@ def criteria_blocks(plan: Plan, state: RolloutState, evidence: Evidence) -> Iter
 
 
 def current(finding: Finding, state: RolloutState, evidence: Evidence) -> bool:
-    """Whether a finding speaks of the present promise and, if it holds or notifies, of the present settings."""
-    lasting = finding.then in {Then.REVERT, Then.DISABLE}
-    return evidence.promise == state.promise and (lasting or evidence.settings_epoch == state.settings_epoch)
+    """Whether a finding speaks of the present promise and, unless it lasts, of the present settings."""
+    return evidence.promise == state.promise and (_lasts(finding) or evidence.settings_epoch == state.settings_epoch)
 
 
 def starved(plan: Plan, state: RolloutState, evidence: Evidence) -> tuple[Finding, ...]:
@@ -80,7 +79,7 @@ def starved(plan: Plan, state: RolloutState, evidence: Evidence) -> tuple[Findin
     patience = {c.text: (c.no_data_after or plan.stop.no_data_after).timedelta for c in plan.stop.criteria}
     return tuple(
         finding
-        for finding in evidence.findings
+        for finding in evidence.stops
         if finding.verdict is Verdict.NO_DATA
         and current(finding, state, evidence)
         and silent >= patience.get(finding.criterion, timedelta.max)
@@ -91,6 +90,13 @@ def stale(plan: Plan, evidence: Evidence, now: datetime) -> bool:
     """Whether the last look is older than two intervals of the plan's own."""
     interval: timedelta = plan.stop.check_every.timedelta
     return evidence.at is None or evidence.at < now - LOOKS_MISSED * interval
+
+
+def _lasts(finding: Finding) -> bool:
+    """Whether a change of settings leaves it standing: a criterion that ends the rollout, the comparison of a test."""
+    if finding.role is Role.STOP:
+        return finding.then in {Then.REVERT, Then.DISABLE}
+    return finding.role in {Role.SHIP, Role.REVERT, Role.ASK}
 
 
 def _people(plan: Plan, state: RolloutState) -> Iterator[Block]:

@@ -168,7 +168,7 @@ def _overruled(state: RolloutState, evidence: Evidence) -> tuple[str, ...]:
     """The breaches that a resume of this hold overrules."""
     return tuple(
         finding.criterion
-        for finding in evidence.findings
+        for finding in evidence.stops
         if finding.then is Then.HOLD and finding.verdict is Verdict.BREACH and current(finding, state, evidence)
     )
 

@@ -78,5 +78,5 @@ def _asked(
 
 
 def _findings(state: RolloutState, evidence: Evidence) -> list[Finding]:
-    """The findings that may still move this rollout."""
-    return [finding for finding in evidence.findings if state.watched and current(finding, state, evidence)]
+    """The criteria's findings that may still move this rollout."""
+    return [finding for finding in evidence.stops if state.watched and current(finding, state, evidence)]

@@ -140,7 +140,7 @@ def look_notices(plan: Plan, state: RolloutState, before: Evidence, after: Evide
 def _alarming(plan: Plan, state: RolloutState, evidence: Evidence) -> tuple[Finding, ...]:
     breaches = (
         finding
-        for finding in evidence.findings
+        for finding in evidence.stops
         if finding.verdict is Verdict.BREACH and finding.then is Then.NOTIFY and current(finding, state, evidence)
     )
     return (*breaches, *starved(plan, state, evidence))
@@ -226,6 +226,9 @@ def finding_json(finding: Finding) -> dict[str, Any]:
         "seen": finding.seen,
         "tolerated": finding.tolerated,
         "limit": finding.limit,
+        "role": str(finding.role),
+        "low": finding.low,
+        "high": finding.high,
     }
 
 

@@ -79,6 +79,21 @@ class Verdict(StrEnum):
     INVALID = "invalid"
 
 
+class Role(StrEnum):
+    """What a finding is for: a stopping criterion, a branch of the confidence-threshold tree, or of an A/B decision.
+
+    Of any role but `stop`, the verdict `breach` means that what the plan asked is established.
+    """
+
+    STOP = "stop"
+    TUNE_WHEN = "tune_when"
+    TUNE_KEEP = "tune_keep"
+    TUNE_NOTE = "tune_note"
+    SHIP = "ship"
+    REVERT = "revert"
+    ASK = "ask"
+
+
 class Cohort(StrEnum):
     """The two groups that are compared; forced and unknown units belong to neither."""
 
@@ -121,11 +136,13 @@ class Bucket:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One criterion at one look: the verdict with its arithmetic.
+    """One criterion, or one condition of a tree or decision, at one look: the verdict with its arithmetic.
 
     `evidence` and `threshold` are the e-process and the level it must reach; `samples` is treatment units at risk since
     the phase began; `reason` says in words what the verdict rests on. `seen`, `tolerated` and `limit` are in the
-    criterion's own terms: a ratio for `2x control`, a share for `85%`; None where nothing can be said.
+    criterion's own terms: a ratio for `2x control`, a share for `85%`; None where nothing can be said. `low` and `high`
+    are the ends of the interval of what is estimated by one. `place` is the tree's index in `plan.tune`, or that of the
+    phase that decides; it means nothing to a stopping criterion, and `then` means something to those alone.
     """
 
     criterion: str
@@ -140,11 +157,15 @@ class Finding:
     seen: float | None = None
     tolerated: float | None = None
     limit: float | None = None
+    role: Role = Role.STOP
+    place: int = 0
+    low: float | None = None
+    high: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Every criterion's finding, in the plan's order, as of `at`.
+    """Every criterion's finding in the plan's order, then those of its trees and decisions, as of `at`.
 
     `promise` and `settings_epoch` are the rollout's own when this was judged: findings from before a resume or a change
     of settings say nothing about the present (see `RolloutState`).
@@ -154,6 +175,11 @@ class Evidence:
     findings: tuple[Finding, ...] = ()
     promise: int = 0
     settings_epoch: int = 0
+
+    @property
+    def stops(self) -> tuple[Finding, ...]:
+        """The findings of the stopping criteria alone."""
+        return tuple([finding for finding in self.findings if finding.role is Role.STOP])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
