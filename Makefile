@@ -13,7 +13,7 @@ READY := $(VENV)/.project-installed
 LOCKED := $(VENV)/.lock-installed
 UV := $(shell command -v uv)
 
-.PHONY: help setup demo test check format format-check lint contracts types bench campaign fresh-resolve lock docs clean
+.PHONY: help setup demo test check format format-check lint contracts types bench campaign campaign-gates fresh-resolve lock docs clean
 
 help: ## list what can be made
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -76,6 +76,9 @@ bench: setup ## measure; BENCH=bench/test_sweep.py measures one thing (wrk is us
 
 campaign: setup ## the long versions of the tests that the suite runs short
 	@SLUICE_CAMPAIGN=1 $(BIN)/python -m pytest -m campaign
+
+campaign-gates: setup ## how often the gate is wrong and how soon it is right, into docs/evidence.md (a quarter of an hour)
+	@nice -n 19 $(BIN)/python -m tests.campaigns.report --runs $(or $(RUNS),200) --seed $(or $(SEED),1)
 
 fresh-resolve: setup ## does today's newest of every dependency still work?
 	@$(BIN)/python -m pytest -m slow_install

@@ -1,18 +1,14 @@
 """How often the gate reverts by mistake and how soon it finds a fault, by simulation of whole rollouts.
 
-The suite runs these functions short; `python -m tests.campaigns.gates --runs 1000 --seed 1` runs them long and prints
-the table.
+The suite runs these functions short; `tests.campaigns.report` runs them long and writes docs/evidence.md.
 """
 
 from __future__ import annotations
 
-import sys
-from argparse import ArgumentParser
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from math import inf, sqrt
 from random import Random
-from statistics import median
 from typing import Any
 
 from gates.judge import Gate, Memory, compile, judge  # noqa: A004 - the gate's own word
@@ -24,8 +20,6 @@ from tests.campaigns.world import BUCKET, LAUNCH, PER_DAY, Stretch, World, drawn
 CHUNK = 24
 MINUTES = BUCKET.total_seconds() / 60
 FORTNIGHT = 14 * PER_DAY
-EXPOSURES = (1_000, 10_000, 50_000)
-FAULTS = ((1.0, 0), (1.5, 0), (2.0, 0), (3.0, 0), (5.0, 0), (10.0, 0), (3.0, 7), (5.0, 7), (10.0, 7))
 METRICS = {
     "error_rate": {"source": "events", "bad": "error", "of": "request"},
     "accuracy": {"source": "events", "good": "correct", "of": "labelled"},
@@ -109,32 +103,3 @@ def t90_minutes(exposure: int, ratio: float = 5.0) -> float:
     treated = exposure / FULL
     per_day = ratio_information(20_000, 0.02, treated, 1 - treated, ratio, tolerated=1.5)
     return detection_days(per_day, criteria=1, alpha=0.05, phases=1).t90 * 1440
-
-
-def table(runs: int, seed: int) -> Iterator[str]:
-    """Share of rollouts reverted and the delay after the fault began, by exposure, ratio and onset, line by line."""
-    yield f"runs {runs}, seed {seed}; 20,000 requests a day, 2 % errors, limit 2x, tolerated 1.5x, 14 days"
-    yield "exposure  ratio  from day  reverted  before  median    90 %"
-    for exposure in EXPOSURES:
-        for ratio, onset in FAULTS:
-            found = delays(World(ratio=ratio, onset=onset), [Stretch(exposure, FORTNIGHT)], runs, seed)
-            yield _row(exposure, ratio, onset, found)
-
-
-def _row(exposure: int, ratio: float, onset: int, found: list[float]) -> str:
-    began = onset * 1440
-    late = sorted(delay - began for delay in found if delay > began)
-    early, reverted = len(found) - len(late), sum(delay < inf for delay in found)
-    middle, slow = (median(late), late[int(0.9 * len(late))]) if late else (inf, inf)
-    lead = f"{exposure / 1000:6g} %  {ratio:5g}  {onset:8}  {reverted / len(found):8.1%}  {early:6}"
-    return f"{lead}  {middle / 60:5.1f} h  {slow / 60:5.1f} h"
-
-
-if __name__ == "__main__":
-    options = ArgumentParser(description=__doc__)
-    options.add_argument("--runs", type=int, default=1000)
-    options.add_argument("--seed", type=int, default=1)
-    chosen = options.parse_args()
-    for line in table(chosen.runs, chosen.seed):
-        sys.stdout.write(f"{line}\n")
-        sys.stdout.flush()

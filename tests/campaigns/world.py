@@ -26,7 +26,8 @@ class World:
     """Rates of one metric: `base` is control's share of bad units, for treatment times `ratio` from `onset` days on.
 
     `season` swings traffic and base rate over each day by that share. `shocked` is the share of hours in which
-    everybody's rate is five times as high: an outage that both cohorts share.
+    everybody's rate is five times as high: an outage that both cohorts share. `burst` is how often a bad unit is
+    counted, as a source of raw events does, where the embedded one counts units.
     """
 
     metric: str = "error_rate"
@@ -37,6 +38,7 @@ class World:
     before: float = 1.0
     season: float = 0.0
     shocked: float = 0.0
+    burst: int = 1
 
     def swing(self, index: int) -> float:
         """The factor of the time of day on traffic and on the base rate."""
@@ -74,6 +76,8 @@ def _bucket(world: World, phase: int, exposure: int, index: int, shock: float, r
     c = poisson(world.daily * swing * (1 - share) / PER_DAY, random)
     x = binomial(a, min(rate * world.ratio_at(index), 1.0), random)
     y = binomial(c, min(rate, 1.0), random)
+    if world.burst > 1:
+        x, a, y, c = _bursting(world.burst, x, a, y, c)
     start = LAUNCH + index * BUCKET
     return Bucket(
         start=start,
@@ -84,6 +88,12 @@ def _bucket(world: World, phase: int, exposure: int, index: int, shock: float, r
         settings_epoch=0,
         counts={world.metric: (Counts(x, a), Counts(y, c))},
     )
+
+
+def _bursting(burst: int, x: int, a: int, y: int, c: int) -> tuple[int, int, int, int]:
+    """Every bad event comes with its repetitions, each of which is a request as well."""
+    more = burst - 1
+    return x * burst, a + x * more, y * burst, c + y * more
 
 
 def poisson(mean: float, random: Random) -> int:
