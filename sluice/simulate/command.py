@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -47,8 +48,8 @@ def simulate(
     else 2 % errors, 0.1 % complaints and 90 % good. Approvals come at once.
 
     A fault is METRIC 5x, METRIC = 6%, METRIC silent or METRIC nan, with `everyone`
-    before it where control suffers too, and `from day 9`, `from 36h` or
-    `to day 12` behind it.
+    before it where control suffers too, or split 60/40 for what candidate and
+    stable really get; `from day 9`, `from 36h` or `to day 12` may follow.
     """
     plan = plan_files.loaded(file, Known(offline=True))
     plan, submitted = _from(plan, start, datetime.now(UTC))
@@ -61,8 +62,13 @@ def simulate(
         told = one_json(runs.one(case), case.traffic, case.spells)
         emit(told, words.one(case, told), as_json=as_json)
     else:
-        told = many_json(list(_watched(runs.many(case, runs_), runs_)), seed)
+        told = many_json(list(_watched(runs.many(case, runs_, _cores()), runs_)), seed)
         emit(told, words.many(case, told), as_json=as_json)
+
+
+def _cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _from(plan: Plan, start: str | None, now: datetime) -> tuple[Plan, datetime]:

@@ -15,28 +15,38 @@ from plans.schema import Plan
 from plans.timeline import zone
 from sluice.errors import RefusedError, UsageError
 
-FORM = "write METRIC Nx, METRIC = 6%, METRIC silent or METRIC nan, with `from day 9` or `from 36h` and `to day 12`"
+FORM = (
+    "write METRIC Nx, METRIC = 6%, METRIC silent, METRIC nan or split 60/40, with `from day 9` or `from 36h` and "
+    "`to day 12`"
+)
 NUMBER = r"[0-9]{1,9}(?:\.[0-9]{1,9})?"
 FAULT = re.compile(
     r"(?P<everyone>everyone )?(?P<metric>[^ =]+)"
     rf"(?: (?P<times>{NUMBER})x| ?= ?(?P<share>{NUMBER}) ?%| (?P<word>silent|nan))"
     r"(?: from (?P<begins>.+?))?(?: to (?P<ends>.+))?"
 )
+SPLIT = re.compile(
+    rf"split (?P<candidate>{NUMBER})/(?P<stable>{NUMBER})(?: from (?P<begins>.+?))?(?: to (?P<ends>.+))?"
+)
+WHOLE = 100
 FOREVER = datetime.max.replace(tzinfo=UTC)
 
 
 class Kind(StrEnum):
-    """What a fault does to a metric."""
+    """What a fault does to a metric, or to the split between the variants."""
 
     TIMES = "times"
     SHARE = "share"
     SILENT = "silent"
     NAN = "nan"
+    SPLIT = "split"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """One thing that goes wrong; `value` is a factor or a share, `everyone` means control as well.
+    """One thing that goes wrong; `value` is a factor or a share, `everyone` means that nobody's variant is to blame.
+
+    Of a lopsided split, `metric` is empty and `value` the share that really gets the candidate.
 
     Moments count from the rollout's start as those of a plan's phase do; a fault `to` a day lasts through that day.
     """
@@ -66,7 +76,7 @@ def parse(text: str, plan: Plan) -> Fault:
     """
     words = " ".join(text.split())
     if words.startswith("split "):
-        raise RefusedError(f"{text!r}: a lopsided split cannot be rehearsed yet: nothing would notice it; leave it out")
+        return _split(words, text)
     found = FAULT.fullmatch(words)
     if found is None:
         raise UsageError(f"{text!r} is no fault that can be rehearsed; {FORM}")
@@ -91,6 +101,8 @@ def spells(faults: Iterable[Fault], plan: Plan, started: datetime) -> tuple[Spel
 
 def check(fault: Fault, plan: Plan, traffic: Traffic) -> None:
     """Raises RefusedError for a fault that would hit more units than there are."""
+    if fault.kind is Kind.SPLIT:
+        return
     usual, good = traffic.rates[fault.metric], plan.metrics[fault.metric].bad is None
     hit = (1 - usual) * fault.value if good and fault.value > 1 else usual * fault.value
     if fault.kind is Kind.TIMES and hit > 1:
@@ -111,6 +123,21 @@ def rate(fault: Fault, usual: float, *, good: bool) -> float | None:
             return fault.value
         case _:
             return None
+
+
+def _split(words: str, text: str) -> Fault:
+    found = SPLIT.fullmatch(words)
+    if found is None or float(found["candidate"]) + float(found["stable"]) != WHOLE:
+        raise UsageError(f"{text!r}: write the shares of candidate and stable, together 100: split 60/40")
+    return Fault(
+        text=words,
+        metric="",
+        kind=Kind.SPLIT,
+        value=float(found["candidate"]) / WHOLE,
+        everyone=True,
+        begins=_moment(found["begins"], text),
+        ends=_moment(found["ends"], text),
+    )
 
 
 def _what(found: re.Match[str], text: str) -> tuple[Kind, float]:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
-from gates.bounds import upper_bound
+from gates.bounds import lower_bound, upper_bound
 from gates.planner import DAY, Traffic
 from rollout.blocks import blocks
 from rollout.model import FULL, Status
@@ -72,15 +72,23 @@ def tally(ended: Ended, traffic: Traffic, spells: Sequence[Spell]) -> Tally:
 
 
 def many_json(runs: Sequence[Tally], seed: int) -> dict[str, Any]:
-    """Many runs as `sluice simulate --json` gives them; `upper_bounds` are exact one-sided 95 % bounds of each rate."""
+    """Many runs as `sluice simulate --json` gives them; with exact 95 % bounds.
+
+    `upper_bounds` are one-sided; `intervals` are the two-sided ones of Clopper and Pearson.
+    """
     outcomes = Counter(run.outcome for run in runs)
+    number, each_side = len(runs), (1 + CONFIDENCE) / 2
     for status in (Status.COMPLETED, Status.REVERTED):
         outcomes.setdefault(str(status), 0)
     return {
-        "runs": len(runs),
+        "runs": number,
         "seed": seed,
         "outcomes": dict(sorted(outcomes.items())),
-        "upper_bounds": {name: upper_bound(count, len(runs), CONFIDENCE) for name, count in sorted(outcomes.items())},
+        "upper_bounds": {name: upper_bound(found, number, CONFIDENCE) for name, found in sorted(outcomes.items())},
+        "intervals": {
+            name: [lower_bound(found, number, each_side), upper_bound(found, number, each_side)]
+            for name, found in sorted(outcomes.items())
+        },
         "revert_delay_minutes": _spread([run.delay for run in runs if run.delay is not None]),
         "exposed_to_fault": _spread([run.exposed_to_fault for run in runs]),
     }

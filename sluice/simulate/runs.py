@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import deque
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import count
+from itertools import count, islice
+from multiprocessing import get_context
 from random import Random
+from signal import SIG_IGN, SIGINT, signal
 from typing import cast
 
 from sqlalchemy import Engine
@@ -25,6 +29,9 @@ from state.database import connect, migrate
 from state.store import Store
 
 PROCESS = "rehearsal"
+HANDFUL = 5  # runs that a core takes at a time
+AHEAD = 2  # handfuls a core
+WORTHWHILE = 20  # runs; with fewer the cores would spend their time on starting
 MEMORY = "sqlite://"  # a real SQLite database, which is gone afterwards
 
 
@@ -56,10 +63,37 @@ def one(case: Case) -> Ended:
         return _run(next(stores), case, 0)
 
 
-def many(case: Case, runs: int) -> Iterator[Tally]:
-    """One run after another; the first is that of `one`."""
+def many(case: Case, runs: int, cores: int = 1) -> Iterator[Tally]:
+    """So many runs in their order, the first being that of `one`; on several cores they come in handfuls."""
+    if cores < 2 or runs < WORTHWHILE:  # noqa: PLR2004 - one core is none to share with
+        yield from _these(case, range(runs))
+        return
+    handfuls = [range(first, min(first + HANDFUL, runs)) for first in range(0, runs, HANDFUL)]
+    with ProcessPoolExecutor(cores, get_context("spawn"), _ignore_interrupts) as pool:
+        asked = deque(pool.submit(_share, case, few) for few in handfuls[: cores * AHEAD])
+        waiting = iter(handfuls[cores * AHEAD :])
+        try:
+            while asked:
+                yield from asked.popleft().result()
+                asked += [pool.submit(_share, case, few) for few in islice(waiting, 1)]
+        finally:
+            for share in asked:
+                share.cancel()
+
+
+def _share(case: Case, runs: range) -> list[Tally]:
+    """A worker's handful."""
+    return list(_these(case, runs))
+
+
+def _ignore_interrupts() -> None:
+    """Ctrl-C is for whoever watches; the workers end with their pool."""
+    signal(SIGINT, SIG_IGN)
+
+
+def _these(case: Case, runs: range) -> Iterator[Tally]:
     with _stores() as stores:
-        for run, store in zip(range(runs), stores, strict=False):
+        for run, store in zip(runs, stores, strict=False):
             yield tally(_run(store, case, run), case.traffic, case.spells)
 
 

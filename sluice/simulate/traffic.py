@@ -18,7 +18,7 @@ from typing import NamedTuple
 from gates.planner import DAY, Traffic
 from plans.schema import Plan
 from rollout.model import FULL, Bucket, Counts, RolloutState
-from sluice.simulate.faults import Spell, rate
+from sluice.simulate.faults import Kind, Spell, rate
 
 FINEST = 20_000  # entries of a table at most
 WIDTH = 10  # standard deviations that a table spans to either side
@@ -94,7 +94,7 @@ class Stream:
 
     def _expected(self, exposure: int, seconds: float, active: tuple[Spell, ...]) -> tuple[Tables, ...]:
         units = self._traffic.daily * seconds / DAY
-        treated = units * exposure / FULL
+        treated = units * _share(exposure, active)
         return tuple(
             Tables(name, *self._cohort(name, treated, active), *self._cohort(name, units - treated, everyone))
             for everyone in [tuple(spell for spell in active if spell.fault.everyone)]
@@ -111,6 +111,12 @@ class Stream:
             return poisson(0.0), poisson(0.0)
         bad = 1 - shown if good else shown
         return poisson(units * bad), poisson(units * (1 - bad))
+
+
+def _share(exposure: int, active: Sequence[Spell]) -> float:
+    """The share that gets the candidate: as the phase says, unless the split is lopsided."""
+    skewed = [spell.fault.value for spell in active if spell.fault.kind is Kind.SPLIT]
+    return skewed[-1] if skewed and 0 < exposure < FULL else exposure / FULL
 
 
 @lru_cache(maxsize=1_024)

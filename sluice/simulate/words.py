@@ -59,7 +59,10 @@ def _headline(case: Case, told: dict[str, Any]) -> str:
 
 
 def _details(case: Case, told: dict[str, Any]) -> Iterator[str]:
-    yield ", ".join(f"{render.words(name)} {count:,}" for name, count in told["outcomes"].items() if count)
+    for name, count in told["outcomes"].items():
+        if count:
+            low, high = told["intervals"][name]
+            yield f"{render.words(name)} {count:,} of {told['runs']:,}, 95 % interval {share(low)} to {share(high)}"
     delay, met = told["revert_delay_minutes"], told["exposed_to_fault"]
     if delay["p50"] is not None:
         p50, p90 = (span(delay[name] / DAY_MINUTES) for name in ("p50", "p90"))

@@ -125,6 +125,7 @@ def test_simulate_tells_rates_with_their_bounds(quick: str) -> None:
     """Healthy runs: false reverts with the exact upper bound; 1 - 0.05^(1/4) of four runs is 52.7 %."""
     text = sluice("simulate", quick, "--runs", "4").stdout
     assert "4 runs: 0 false reverts, 95 % upper bound 52.7 %" in text
+    assert "completed 4 of 4, 95 % interval 39.8 % to 100 %" in text
     assert "200,000 users a day; error_rate 2 %; seed 1" in text
 
 
@@ -145,7 +146,8 @@ def test_traffic_is_the_plans_unless_it_is_given(quick: str) -> None:
     ("words", "code", "says"),
     [
         (["--fault", "errr_rate 5x"], 1, "did you mean 'error_rate'?"),
-        (["--fault", "split 60/40"], 1, "lopsided split"),
+        (["--fault", "split 60/50"], 2, "together 100"),
+        (["--fault", "split evenly"], 2, "split 60/40"),
         (["--fault", "error_rate bad"], 2, "write METRIC Nx"),
         (["--runs", "0"], 2, "--runs"),
         (["--start", "soon"], 2, "2026-12-01 09:00"),

@@ -55,6 +55,13 @@ def test_faults_mean_what_they_say(plan: Plan, text: str, meant: tuple[Any, ...]
     assert found.metric in plan.metrics
 
 
+def test_a_lopsided_split_is_of_no_metric_and_nobodys_fault(plan: Plan) -> None:
+    """60 of 100 units really get the candidate, and whatever that does is not for the candidate to answer."""
+    found = parse("split 60/40 from day 2", plan)
+    assert (Kind.SPLIT, 0.6, True, "") == (found.kind, found.value, found.everyone, found.metric)
+    check(found, plan, assumed(plan))
+
+
 @pytest.mark.parametrize(
     ("text", "begins", "ends"),
     [
@@ -84,7 +91,8 @@ def test_moments_count_from_the_start_as_those_of_a_plan(
     [
         ("errr_rate 5x", RefusedError, "did you mean 'error_rate'?"),
         ("tokens 5x", RefusedError, "it has error_rate, accuracy"),
-        ("split 60/40", RefusedError, "leave it out"),
+        ("split 60/50", UsageError, "together 100"),
+        ("split in half", UsageError, "split 60/40"),
         ("error_rate", UsageError, "write METRIC Nx"),
         ("error_rate very bad", UsageError, "write METRIC Nx"),
         ("error_rate -5x", UsageError, "write METRIC Nx"),

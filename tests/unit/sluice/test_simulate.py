@@ -1,10 +1,14 @@
 """Rehearsals through the real core, gates and store: what a healthy run, a fault and an outage come to."""
 
 from bisect import bisect_left
+from collections.abc import Generator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from math import sqrt
+from multiprocessing import active_children
 from random import Random
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given, settings
@@ -15,6 +19,7 @@ from gates.planner import assumed
 from plans.load import loads
 from plans.timeline import timeline
 from rollout.model import Status, Verb
+from rollout.moves import initial
 from sluice.errors import RefusedError
 from sluice.simulate import runs
 from sluice.simulate.faults import parse
@@ -173,6 +178,30 @@ def test_a_rehearsal_leaves_its_looks_in_a_real_store(tmp_path: Any) -> None:
     engine.dispose()
 
 
+def test_a_lopsided_split_moves_units_and_no_rates() -> None:
+    """From its hour on 60 of 100 units have the candidate instead of 10, at the same share of errors."""
+    rehearsed = case(SHORT, "split 60/40 from 1h", seed=3)
+    stream = Stream(rehearsed.plan, rehearsed.traffic, rehearsed.spells, Random(1))
+    state = replace(initial(rehearsed.plan, MONDAY), phase=0, exposure=10_000)
+    parts = []
+    for hour in (0, 1):
+        at = MONDAY + timedelta(hours=hour)
+        treatment, control = stream.bucket(state, at, at + timedelta(minutes=30)).counts["error_rate"]
+        units = treatment.total + control.total
+        assert abs((treatment + control).bad / units - 0.02) < 4 * sqrt(0.02 / units)
+        parts.append(treatment.total / units)
+    assert parts == [pytest.approx(0.1, abs=0.02), pytest.approx(0.6, abs=0.03)]
+
+
+def test_cores_share_runs_without_changing_them() -> None:
+    """On two cores the same runs come in the same order, and who stops listening leaves no worker behind."""
+    rehearsed, before = case(SHORT, "error_rate 3x from 5h"), set(active_children())
+    shared = cast("Generator[Tally]", runs.many(rehearsed, 30, cores=2))
+    assert list(runs.many(rehearsed, 6)) == list(islice(shared, 6))
+    shared.close()
+    assert before == set(active_children())
+
+
 def test_many_runs_begin_with_the_first_and_differ() -> None:
     """Run 0 of many is the one run; the others have seeds of their own."""
     rehearsed = case(WEEKS, "error_rate 5x from day 9")
@@ -186,6 +215,8 @@ def test_rates_come_with_exact_bounds() -> None:
     """0 of 1,000 leaves 0.3 %; delays are null where nothing was reverted."""
     found = many_json([Tally("completed", None, 0)] * 1_000, 1)
     assert {"completed": 1_000, "reverted": 0} == found["outcomes"]
+    low, high = found["intervals"]["completed"]
+    assert (pytest.approx(1 - 3.68e-3, abs=1e-5), 1.0) == (low, high)  # 1 - 0.025^(1/1000)
     assert found["upper_bounds"]["reverted"] == upper_bound(0, 1_000, 0.95) == pytest.approx(1 - 0.05**0.001)
     assert {"p50": None, "p90": None} == found["revert_delay_minutes"]
     assert {"runs", "outcomes", "revert_delay_minutes", "exposed_to_fault"} <= set(found)
