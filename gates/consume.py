@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from gates.bounds import lower_bound, upper_bound
+from gates.estimates import control_bounds, exceeded, margin_evidence
 from gates.memory import Known, Memory, Record, Trial, fresh
-from gates.rules import Against, Gate, Reads, Rule, Side, count, frozen_tests
+from gates.rules import Against, Begins, Gate, Margin, Reads, Rule, Side, at_frozen, count
 from gates.sequential import (
     PROOF_CAP,
     Masses,
     Onset,
+    Rates,
     Ratios,
     Unspent,
     evidence,
@@ -22,9 +23,9 @@ from gates.sequential import (
     rate_step,
     ratio_step,
 )
+from gates.streaks import Looks, Streak, added, closed
 from rollout.model import FULL, NOT_STARTED, Bucket, Counts
 
-FROZEN_CONFIDENCE = 0.95
 NOTHING = (Counts(), Counts())
 
 
@@ -33,6 +34,9 @@ class Entry(NamedTuple):
 
     weight: float
     left: float
+
+
+AT_ONCE = Entry(0.0, 0.0)
 
 
 def place(bucket: Bucket) -> tuple[float, int]:
@@ -95,8 +99,10 @@ def stands_frozen(rule: Rule, known: Known, exposure: int) -> bool:
 
 
 def proof(rule: Rule, trial: Trial) -> float:
-    """The evidence that the limit is kept; 1 where nobody asked for it."""
-    return evidence(trial.proof, rule.tests.proof.weights, 0.0) if rule.tests.proof else 1.0
+    """The e-process of the limit being kept; 1 where nobody asked for it."""
+    if isinstance(rule.tests, Ratios | Rates) and rule.tests.proof:
+        return evidence(trial.proof, rule.tests.proof.weights, 0.0)
+    return 1.0
 
 
 def _pairs(gate: Gate, memory: Memory) -> zip[tuple[Rule, Record]]:
@@ -112,7 +118,7 @@ def _bygone(gate: Gate, memory: Memory, bucket: Bucket, end: float) -> tuple[Rec
     """A bucket of a promise that has ended: it still tells of control and of the event's name."""
     return tuple(
         [
-            Record(trial, _unheard(_noted(rule, known, *bucket.counts.get(rule.metric, NOTHING), end)))
+            Record(trial, _unheard(_noted(rule, known, *bucket.counts.get(rule.key, NOTHING), end)))
             for rule, (trial, known) in _pairs(gate, memory)
         ]
     )
@@ -137,39 +143,82 @@ def _unheard(known: Known) -> Known:
 
 def _frozen(rule: Rule, known: Known) -> Known:
     """Control's rate over all earlier buckets as two 95 % bounds; the metric's baseline where nothing was counted."""
-    total = known.past_total
     if not rule.needs_control:
         return known
-    if not total:
+    if not known.past_total:
         return known._replace(frozen=(rule.baseline, rule.baseline)) if rule.baseline else known
-    x = count(Counts(known.past_bad, total), rule.reads)
-    return known._replace(frozen=(lower_bound(x, total, FROZEN_CONFIDENCE), upper_bound(x, total, FROZEN_CONFIDENCE)))
+    return known._replace(frozen=control_bounds(rule, known))
 
 
 def _updated(rule: Rule, record: Record, bucket: Bucket, entry: Entry | None, end: float) -> Record:
-    treatment, control = bucket.counts.get(rule.metric, NOTHING)
-    trial, known = record
-    noted = _noted(rule, known, treatment, control, end)
-    if entry is None:
-        return Record(trial, noted)
-    masses, proof = _tested(rule, record, treatment, control, entry.weight, bucket.exposure)
-    found = evidence(masses, rule.tests.breach.weights, entry.left)
-    _, _, _, peak, treatment_bad, treatment_total, control_bad, control_total = trial
-    tried = Trial(
+    treatment, control = bucket.counts.get(rule.key, NOTHING)
+    noted = _noted(rule, record.known, treatment, control, end)
+    if entry is None or (rule.phase is not None and rule.phase != bucket.phase):
+        return Record(record.trial, noted)
+    if isinstance(rule.tests, Streak):
+        return Record(_looked(rule, rule.tests, record, noted, bucket), noted)
+    if isinstance(rule.tests, Margin):
+        return Record(_estimated(rule, rule.tests, record, treatment, control, bucket.exposure), noted)
+    weight, left = entry if rule.begins is Begins.ANY_TIME else AT_ONCE
+    masses, proof = _tested(rule, record, treatment, control, weight, bucket.exposure)
+    found = evidence(masses, rule.tests.breach.weights, left)
+    return Record(_tried(record.trial, masses, proof, found, max(found, record.trial.peak), treatment, control), noted)
+
+
+def _tried(
+    trial: Trial, masses: Masses, proof: Masses, found: float, peak: float, treatment: Counts, control: Counts
+) -> Trial:
+    _, _, _, _, treatment_bad, treatment_total, control_bad, control_total = trial
+    return Trial(
         masses,
         proof,
         found,
-        max(found, peak),
+        peak,
         treatment_bad + treatment.bad,
         treatment_total + treatment.total,
         control_bad + control.bad,
         control_total + control.total,
     )
-    return Record(tried, noted)
+
+
+def _estimated(rule: Rule, margin: Margin, record: Record, treatment: Counts, control: Counts, exposure: int) -> Trial:
+    """A mean or a difference after one bucket; a decision's evidence is that of the moment."""
+    trial, known = record
+    sums = trial.masses
+    if sums:
+        more = (treatment.sum, treatment.squares, control.sum, control.squares)
+        sums = tuple([one + other for one, other in zip(sums, more, strict=True)])
+    tried = _tried(trial, sums, (), trial.found, trial.peak, treatment, control)
+    found = margin_evidence(rule, margin, tried, known, fixed=stands_frozen(rule, known, exposure))
+    return tried._replace(found=found, peak=found if margin.demanding else max(found, trial.peak))
+
+
+def _looked(rule: Rule, streak: Streak, record: Record, noted: Known, bucket: Bucket) -> Trial:
+    """Looks after one bucket: the one before is over if this is of another, and this one if it ends with the bucket."""
+    trial, known = record
+    treatment, control = bucket.counts.get(rule.key, NOTHING)
+    looks, window = Looks.from_flat(trial.masses), streak.window(bucket.start.timestamp())
+    peak = trial.peak
+    if looks.open and window != looks.window:
+        looks = closed(looks, past=_crossed(rule, looks, known, bucket.exposure))
+        peak = max(peak, len(looks.crossed))
+    looks = added(streak, looks, window, treatment, control)
+    if looks.open and streak.window(bucket.end.timestamp()) > window:
+        looks = closed(looks, past=_crossed(rule, looks, noted, bucket.exposure))
+    found = float(len(looks.crossed))
+    return _tried(trial, looks.flat, (), found, max(peak, found), treatment, control)
+
+
+def _crossed(rule: Rule, looks: Looks, known: Known, exposure: int) -> bool:
+    """Whether one look by itself found the limit crossed; none does before treatment has had its `min_samples`."""
+    if known.samples < rule.min_samples:
+        return False
+    fixed = stands_frozen(rule, known, exposure)
+    return exceeded(rule, looks.treatment, looks.control, known, fixed=fixed)
 
 
 def _noted(rule: Rule, known: Known, treatment: Counts, control: Counts, end: float) -> Known:
-    past_bad, past_total, samples, bounds, treatment_heard, control_heard, proven = known
+    past_bad, past_total, samples, bounds, treatment_heard, control_heard, proven, past_sum, past_squares = known
     return Known(
         past_bad + control.bad,
         past_total + control.total,
@@ -178,6 +227,8 @@ def _noted(rule: Rule, known: Known, treatment: Counts, control: Counts, end: fl
         end if treatment.total else treatment_heard,
         end if control.total else control_heard,
         proven or count(treatment, rule.reads) > 0 or count(control, rule.reads) > 0,
+        past_sum + control.sum,
+        past_squares + control.squares,
     )
 
 
@@ -187,10 +238,11 @@ def _tested(
     """Breach and proof after one bucket: by the ratio gate beside a control, by the rate gate against a fixed rate."""
     trial, known = record
     tests = rule.tests
+    assert isinstance(tests, Ratios | Rates)  # noqa: S101 - the other forms have their own ways
     if isinstance(tests, Ratios):
         if not stands_frozen(rule, known, exposure):
             return _compared(rule, tests, trial, treatment, control, w)
-        tests = frozen_tests(tests, rule.side, *(known.frozen or (0.0, 1.0)))
+        tests = at_frozen(rule, tests, *(known.frozen or (0.0, 1.0)))
     a = treatment.total
     x = treatment.bad if rule.counted is Reads.BAD else a - treatment.bad
     masses = rate_step(trial.masses, w, x, a, tests.breach)
@@ -201,7 +253,7 @@ def _compared(
     rule: Rule, tests: Ratios, trial: Trial, treatment: Counts, control: Counts, w: float
 ) -> tuple[Masses, Masses]:
     """The ratio gate, with the arms swapped where the breach lies below."""
-    upper, lower = (treatment, control) if rule.side is Side.ABOVE else (control, treatment)
+    upper, lower = (treatment, control) if rule.arms is Side.ABOVE else (control, treatment)
     a, c, x, y = upper.total, lower.total, upper.bad, lower.bad
     if rule.reads is Reads.GOOD:
         x, y = a - x, c - y

@@ -8,10 +8,12 @@ from datetime import datetime
 from types import MappingProxyType
 
 from gates import words
-from gates.consume import consumed, frozen, place, proof, renewed, stands_frozen
+from gates.consume import consumed, frozen, place, renewed, stands_frozen
+from gates.estimates import interval, seen, shown_counts
 from gates.memory import Known, Memory, Record, blank
-from gates.rules import Gate, Rule, Unsupported, compile, unsupported  # noqa: A004 - read as judge.compile
-from gates.words import PROOF_NEEDED
+from gates.rules import PROOF_NEEDED, Gate, Margin, Rule, Unsupported, compile, unsupported  # noqa: A004 - judge.compile
+from gates.sequential import Rates, Ratios
+from gates.streaks import Looks, Streak, clean
 from plans.schema import Plan
 from rollout.counting import EVENTS
 from rollout.model import (
@@ -19,7 +21,6 @@ from rollout.model import (
     NOT_STARTED,
     Bucket,
     Cohort,
-    Counts,
     Evidence,
     Finding,
     RolloutState,
@@ -90,21 +91,27 @@ def _finding(rule: Rule, record: Record, look: Look) -> Finding:
     fixed = stands_frozen(rule, known, look.state.exposure)
     samples = known.samples if look.heard_phase == look.state.phase else 0
     verdict, missing = _verdict(rule, record, look, samples, fixed=fixed)
-    seen = words.seen(rule, record, fixed=fixed)
-    reason = missing or words.arithmetic(rule, record, verdict, seen, fixed=fixed)
+    treatment, control = shown_counts(rule, trial)
+    found = seen(rule, treatment, control, known, fixed=fixed)
+    ends = interval(rule, rule.tests, trial, known, fixed=fixed) if isinstance(rule.tests, Margin) else None
+    reason = missing or words.arithmetic(rule, record, verdict, found, ends, fixed=fixed)
     return Finding(
         criterion=rule.text,
         then=rule.then,
         verdict=verdict,
         reason=words.with_problem(reason, look.problems.get(rule.metric)),
-        treatment=Counts(trial.treatment_bad, trial.treatment_total),
-        control=Counts(trial.control_bad, trial.control_total),
+        treatment=treatment,
+        control=control,
         evidence=trial.peak if verdict is Verdict.BREACH else trial.found,
         threshold=rule.threshold,
         samples=samples,
-        seen=seen,
+        seen=found,
         tolerated=rule.tolerated,
         limit=rule.limit,
+        role=rule.role,
+        place=rule.place,
+        low=ends.low if ends else None,
+        high=ends.high if ends else None,
     )
 
 
@@ -115,6 +122,8 @@ def _verdict(rule: Rule, record: Record, look: Look, samples: int, *, fixed: boo
     ending and a criterion from passing; it never delays a breach, whose evidence holds for any number of samples.
     """
     trial, known = record
+    if rule.phase is not None and rule.phase != look.state.phase:
+        return Verdict.INSUFFICIENT, words.waiting(rule, "asked in another phase")
     if trial.peak >= rule.threshold:
         return Verdict.BREACH, ""
     if look.state.phase == NOT_STARTED:
@@ -125,8 +134,19 @@ def _verdict(rule: Rule, record: Record, look: Look, samples: int, *, fixed: boo
         return Verdict.NO_DATA, missing
     if not (known.proven or (rule.source == EVENTS and rule.named in look.seen_events)):
         return Verdict.UNPROVEN, words.never_seen(rule)
-    proved = rule.tests.proof is not None and samples >= rule.min_samples and proof(rule, trial) >= PROOF_NEEDED
-    return (Verdict.PASS if proved else Verdict.INSUFFICIENT), ""
+    passed = samples >= rule.min_samples and _passed(rule, record, fixed=fixed)
+    return (Verdict.PASS if passed else Verdict.INSUFFICIENT), ""
+
+
+def _passed(rule: Rule, record: Record, *, fixed: bool) -> bool:
+    """Whether the limit is proved to be kept, where a phase demands proof; clean looks are all the proof of looks."""
+    match rule.tests:
+        case Streak() as streak:
+            return clean(streak, Looks.from_flat(record.trial.masses))
+        case Margin(proves=proves):
+            return proves and words.proved(rule, record, fixed=fixed) >= PROOF_NEEDED
+        case Ratios(proof=asked) | Rates(proof=asked):
+            return asked is not None and words.proved(rule, record, fixed=fixed) >= PROOF_NEEDED
 
 
 def _missing(rule: Rule, known: Known, look: Look, *, fixed: bool) -> str | None:

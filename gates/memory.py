@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from gates.rules import Gate, Rule
-from gates.sequential import Masses, Unspent
+from gates.rules import Begins, Gate, Reads, Rule
+from gates.sequential import Masses, Rates, Ratios, Unspent
+from gates.streaks import Streak
 from rollout.model import NOT_STARTED
 
 FORMAT = 1
@@ -17,7 +18,8 @@ FORMAT = 1
 class Trial(NamedTuple):
     """One criterion's evidence, which a new promise or new settings start afresh.
 
-    `masses` are the e-process of a breach by alternative, `proof` that of a pass (empty where none is asked). `found`
+    `masses` are the e-process of a breach by alternative, `proof` that of a pass (empty where none is asked). Where
+    looks are counted `masses` holds those, where a number is estimated its sums and squares, treatment's first. `found`
     is the evidence of a breach now and `peak` the highest so far: past the threshold it is there to stay. Counts are
     those of both cohorts since the evidence began.
     """
@@ -37,7 +39,7 @@ class Known(NamedTuple):
 
     `frozen` bounds control's rate, in the metric's own terms, where it is not measured beside treatment. `samples` are
     treatment's, the instants of the last `of` events (epoch seconds) either cohort's, in the present phase. `proven`
-    says that the event which the metric names has been seen.
+    says that the event which the metric names has been seen. `past_sum` and `past_squares` are those of a number.
     """
 
     past_bad: int = 0
@@ -47,6 +49,8 @@ class Known(NamedTuple):
     treatment_heard: float | None = None
     control_heard: float | None = None
     proven: bool = False
+    past_sum: float = 0.0
+    past_squares: float = 0.0
 
 
 class Record(NamedTuple):
@@ -107,11 +111,16 @@ def blank(gate: Gate) -> Memory:
 def fresh(rule: Rule) -> Trial:
     """Evidence before its first bucket."""
     tests = rule.tests
-    return Trial((0.0,) * len(tests.breach.weights), (1.0,) * len(tests.proof.weights) if tests.proof else ())
+    if isinstance(tests, Ratios | Rates):
+        mass = 1.0 if rule.begins is Begins.AT_ONCE else 0.0
+        return Trial((mass,) * len(tests.breach.weights), (1.0,) * len(tests.proof.weights) if tests.proof else ())
+    if isinstance(tests, Streak):
+        return Trial((), (), 0.0, 0.0)
+    return Trial((0.0,) * 4 if rule.reads is Reads.VALUE else (), ())
 
 
 def _record(trial: list[Any], known: list[Any]) -> Record:
     masses, proof, *numbers = trial
-    past_bad, past_total, samples, frozen, *heard = known
+    past_bad, past_total, samples, frozen, *rest = known
     bounds = None if frozen is None else (frozen[0], frozen[1])
-    return Record(Trial(tuple(masses), tuple(proof), *numbers), Known(past_bad, past_total, samples, bounds, *heard))
+    return Record(Trial(tuple(masses), tuple(proof), *numbers), Known(past_bad, past_total, samples, bounds, *rest))

@@ -137,7 +137,7 @@ def _rules(plan: Plan) -> tuple[tuple[Rule, ...], tuple[str, ...]]:
         alone = _judging(plan, [criterion])
         if found := unsupported(alone):
             problems += [problem.replace("stop.criteria[0] ", "") for problem in found]
-        elif isinstance(compile(alone).rules[0].tests, FORECAST):
+        elif plan.metrics[criterion.when.metric].value is None and isinstance(compile(alone).rules[0].tests, FORECAST):
             kept.append(criterion)
         else:
             problems.append(f"`{criterion.text}`: only shares and their ratios are")
@@ -204,6 +204,7 @@ def _information(rule: Rule, stretch: Stretch, daily: float, before: float, rate
         if not stretch.controlled:
             return 0.0
         tests = frozen_tests(tests, rule.side, *_bounds(before, stretch.controlled))
+    assert isinstance(tests, Rates)  # noqa: S101 - all others have no forecast
     counted = rate if rule.counted is rule.reads else 1 - rate
     return rate_information(daily, treated, counted, tolerated=tests.breach.q0)
 

@@ -3,45 +3,57 @@
 from __future__ import annotations
 
 from gates.consume import proof
+from gates.estimates import Interval, fixed_level, level, margin_proof, shown_counts
 from gates.memory import Known, Record
-from gates.rules import Against, Reads, Rule, Side
+from gates.rules import PROOF_NEEDED, Against, Compares, Margin, Reads, Rule
+from gates.streaks import Looks, Streak
 from rollout.counting import EVENTS
-from rollout.model import Cohort, Verdict
+from rollout.model import Cohort, Counts, Role, Verdict
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 SHARE_OF_NOTE = 0.001
 MANY, SOME = 1e6, 10
-PROOF_NEEDED = 10.0  # 1/β with β = 0.1
 
 
-def arithmetic(rule: Rule, record: Record, verdict: Verdict, seen: float | None, *, fixed: bool) -> str:
+def arithmetic(
+    rule: Rule, record: Record, verdict: Verdict, seen: float | None, ends: Interval | None, *, fixed: bool
+) -> str:
     """The counts, then the evidence, then the rule: `… = 6.3x; evidence 214 > 60; breach of "> 2x control"`."""
     trial = record.trial
-    match verdict:
-        case Verdict.BREACH:
-            rest = f"evidence {number(trial.peak)} > {rule.threshold:g}; breach of"
-        case Verdict.PASS:
-            rest = f"proof {number(proof(rule, trial))} of {PROOF_NEEDED:g}; pass of"
-        case _:
-            rest = f"evidence {number(trial.found)} of {rule.threshold:g}; insufficient for"
-    return f'{comparison(rule, record, seen, fixed=fixed)}; {rest} "{rule.wanted}"'
+    if isinstance(rule.tests, Streak):
+        rest = _looks(rule.tests, Looks.from_flat(trial.masses), int(trial.peak), verdict)
+    elif verdict is Verdict.PASS:
+        rest = f"proof {number(proved(rule, record, fixed=fixed))} of {PROOF_NEEDED:g}"
+    elif verdict is Verdict.BREACH:
+        rest = f"evidence {number(trial.peak)} > {rule.threshold:g}"
+    else:
+        rest = f"evidence {number(trial.found)} of {rule.threshold:g}"
+    between = f", between {_ends(rule, ends)}" if ends else ""
+    return f'{comparison(rule, record, seen, fixed=fixed)}{between}; {rest}; {_said(rule, verdict)} "{rule.wanted}"'
+
+
+def proved(rule: Rule, record: Record, *, fixed: bool) -> float:
+    """The evidence that the limit is kept."""
+    if isinstance(rule.tests, Margin):
+        return margin_proof(rule, rule.tests, record.trial, record.known, fixed=fixed)
+    return proof(rule, record.trial)
 
 
 def silent(rule: Rule, cohort: Cohort, silence: float | None) -> str:
     """No data: how long nothing came from a cohort (None: ever since the phase began), and how long it may."""
     since = "since the phase began" if silence is None else f"for {duration(silence)}, limit {duration(rule.patience)}"
-    return f'{rule.metric}: {_none(rule, rule.of)} from {cohort} {since}; no_data for "{rule.wanted}"'
+    return f'{rule.subject}: {_none(rule, rule.of)} from {cohort} {since}; no_data for "{rule.wanted}"'
 
 
 def uncontrolled(rule: Rule) -> str:
     """No data: nothing to compare with, now or ever before."""
-    return f'{rule.metric}: control was never counted and has no baseline; no_data for "{rule.wanted}"'
+    return f'{rule.subject}: control was never counted and has no baseline; no_data for "{rule.wanted}"'
 
 
 def never_seen(rule: Rule) -> str:
     """Unproven: the event or query that the metric names has not been seen, or counted anything, for this flag."""
     never = "has ever been seen" if rule.source == EVENTS else "has ever been counted"
-    return f'{rule.metric}: {_none(rule, rule.named)} {never} for this flag; unproven for "{rule.wanted}"'
+    return f'{rule.subject}: {_none(rule, rule.named)} {never} for this flag; unproven for "{rule.wanted}"'
 
 
 def with_problem(reason: str, problem: str | None) -> str:
@@ -51,33 +63,20 @@ def with_problem(reason: str, problem: str | None) -> str:
 
 def waiting(rule: Rule, why: str) -> str:
     """Nothing to judge, and why."""
-    return f'{rule.metric}: {why}; insufficient for "{rule.wanted}"'
+    return f'{rule.subject}: {why}; insufficient for "{rule.wanted}"'
 
 
 def comparison(rule: Rule, record: Record, seen: float | None, *, fixed: bool) -> str:
     """The counts: `error_rate treatment 31/512 (6.1 %) vs control 44/4,608 (1.0 %) = 6.3x`; never divided by zero."""
-    trial = record.trial
-    lead = f"{rule.metric} treatment {_counts(rule, trial.treatment_bad, trial.treatment_total)}"
+    treatment, control = shown_counts(rule, record.trial)
+    lead = f"{rule.subject} treatment {_counts(rule, treatment)}"
     if rule.against is Against.NOTHING:
         return lead
     if rule.needs_control and not fixed:
-        reference = f"control {_counts(rule, trial.control_bad, trial.control_total)}"
+        reference = f"control {_counts(rule, control)}"
     else:
-        reference = _fixed_reference(rule, record)
-    return f"{lead} vs {reference}" if seen is None else f"{lead} vs {reference} = {seen:.1f}x"
-
-
-def seen(rule: Rule, record: Record, *, fixed: bool) -> float | None:
-    """What was seen in the criterion's own terms, a ratio or a share; None where it would take a division by zero."""
-    trial = record.trial
-    rate = _rate(rule, trial.treatment_bad, trial.treatment_total)
-    if rate is None or rule.against is Against.NOTHING:
-        return rate
-    if rule.needs_control and not fixed:
-        other = _rate(rule, trial.control_bad, trial.control_total)
-    else:
-        other = _fixed_rate(rule, record.known)
-    return rate / other if other else None
+        reference = _fixed_reference(rule, record.known)
+    return f"{lead} vs {reference}" if seen is None else f"{lead} vs {reference} = {_seen(rule, seen)}"
 
 
 def duration(seconds: float) -> str:
@@ -100,34 +99,69 @@ def percent(share: float) -> str:
     return f"{share * 100:.2g} %" if 0 < share < SHARE_OF_NOTE else f"{share * 100:.1f} %"
 
 
+def _looks(streak: Streak, looks: Looks, peak: int, verdict: Verdict) -> str:
+    """How many of the last looks found the limit crossed; of a breach, how many did then."""
+    found = peak if verdict is Verdict.BREACH else len(looks.crossed)
+    return f"{found} of {streak.looks} looks past the limit, {streak.needed} needed"
+
+
+def _said(rule: Rule, verdict: Verdict) -> str:
+    """The verdict's name; what is not a criterion is established or not, rather than breached."""
+    if verdict is Verdict.PASS:
+        return "pass of"
+    if verdict is not Verdict.BREACH:
+        return "insufficient for"
+    return "breach of" if rule.role is Role.STOP else "established:"
+
+
+def _seen(rule: Rule, seen: float) -> str:
+    return f"{seen:.1f}x" if rule.compares is Compares.RATIO else _signed(rule, seen)
+
+
+def _ends(rule: Rule, ends: Interval) -> str:
+    match rule.compares:
+        case Compares.RATIO:
+            return f"{ends.low:.2f}x and {ends.high:.2f}x"
+        case Compares.DIFFERENCE:
+            return f"{_signed(rule, ends.low)} and {_signed(rule, ends.high)}"
+        case Compares.LEVEL:
+            return f"{_level(rule, ends.low)} and {_level(rule, ends.high)}"
+
+
+def _signed(rule: Rule, value: float) -> str:
+    """A difference: in percentage points, or in the metric's own unit."""
+    return f"{value:+.4g}{_unit(rule)}" if rule.reads is Reads.VALUE else f"{value * 100:+.2f} pp"
+
+
+def _level(rule: Rule, value: float) -> str:
+    return f"{value:,.4g}{_unit(rule)}" if rule.reads is Reads.VALUE else percent(value)
+
+
+def _unit(rule: Rule) -> str:
+    return f" {rule.unit}" if rule.unit else ""
+
+
 def _none(rule: Rule, name: str) -> str:
     return f"no `{name}` event" if rule.source == EVENTS else f"nothing of `{name}`"
 
 
-def _fixed_reference(rule: Rule, record: Record) -> str:
+def _fixed_reference(rule: Rule, known: Known) -> str:
     """What treatment is compared with where that is not the concurrent control, and why."""
-    known = record.known
-    rate = percent(_fixed_rate(rule, known))
+    rate = _level(rule, fixed_level(rule, known))
     if not rule.needs_control:
         return f"baseline {rate}"
     if not known.past_total:
         return f"baseline {rate} in place of control"
-    return f"control frozen at {rate} (95 % bound of {_counts(rule, known.past_bad, known.past_total)})"
+    past = Counts(known.past_bad, known.past_total, known.past_sum, known.past_squares)
+    return f"control frozen at {rate} (95 % bound of {_counts(rule, past)})"
 
 
-def _fixed_rate(rule: Rule, known: Known) -> float:
-    if rule.needs_control and known.frozen is not None:
-        low, high = known.frozen
-        return high if rule.side is Side.ABOVE else low
-    return rule.baseline or 0.0
-
-
-def _counts(rule: Rule, bad: int, total: int) -> str:
-    if not total:
+def _counts(rule: Rule, counts: Counts) -> str:
+    """`31/512 (6.1 %)`, or of a number `812.4 ms over 512`."""
+    here = level(rule, counts)
+    if here is None:
         return "0/0"
-    units = bad if rule.reads is Reads.BAD else total - bad
-    return f"{units:,}/{total:,} ({percent(units / total)})"
-
-
-def _rate(rule: Rule, bad: int, total: int) -> float | None:
-    return (bad if rule.reads is Reads.BAD else total - bad) / total if total else None
+    if rule.reads is Reads.VALUE:
+        return f"{_level(rule, here)} over {counts.total:,}"
+    units = counts.bad if rule.reads is Reads.BAD else counts.total - counts.bad
+    return f"{units:,}/{counts.total:,} ({percent(here)})"

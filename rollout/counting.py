@@ -36,6 +36,11 @@ def shares(plan: Plan) -> tuple[Share, ...]:
     return tuple(Share(name, metric.of, mark, metric.bad is None) for name, metric, mark in found if mark is not None)
 
 
+def past_key(metric: str, limit: float) -> str:
+    """Under which name buckets count the units whose number lies past a limit; no metric can have such a name."""
+    return f"{metric} > {limit!r}"
+
+
 def event_names(plan: Plan) -> frozenset[str]:
     """Every event that the plan's metrics name."""
     metrics = [metric for metric in plan.metrics.values() if metric.source == EVENTS]

@@ -103,13 +103,17 @@ class Cohort(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Bad units of units at risk, x of a."""
+    """Bad units of units at risk, x of a; of a metric that is a number, also the sum over units and that of squares."""
 
     bad: int = 0
     total: int = 0
+    sum: float = 0.0
+    squares: float = 0.0
 
     def __add__(self, other: Counts) -> Counts:
-        return Counts(self.bad + other.bad, self.total + other.total)
+        return Counts(
+            self.bad + other.bad, self.total + other.total, self.sum + other.sum, self.squares + other.squares
+        )
 
     @property
     def rate(self) -> float | None:

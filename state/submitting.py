@@ -128,6 +128,7 @@ class Submitting(Transactions):
 def shape(plan: Plan) -> str:
     """A digest of all that judging depends on: plans of one shape share their compiled rules."""
     judged = {key: value for key, value in orjson.loads(to_json(plan)).items() if key not in NOT_JUDGED_BY}
+    judged["size"] = plan.audience.size  # intervals are narrowest at the planned number of units
     return sha256(orjson.dumps(judged, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 

@@ -8,12 +8,20 @@ from gates.judge import Unsupported, compile, unsupported  # noqa: A004 - the ga
 from gates.rules import Against, Reads, Rule, Side
 from gates.sequential import Rates, Ratios
 from plans.schema import Plan
-from rollout.model import FULL
+from rollout.model import FULL, Role
 from tests.campaigns.gates import rollout_plan
 from tests.campaigns.world import Stretch
 from tests.unit.gates.rollouts import RAMP, gate
 
 LATENCY = {"source": "events", "value": "latency", "of": "request", "unit": "ms"}
+TUNE = {
+    "metric": "error_rate",
+    "when": "> 10%",
+    "raise": {"min_confidence": 0.1, "up_to": 0.9},
+    "observe": "1d",
+    "keep_if": "< 5%",
+    "note_if": "< 5%",
+}
 FIXED = {"source": "events", "bad": "error", "of": "request", "baseline": 0.02}
 
 
@@ -104,13 +112,15 @@ def test_the_onset_prior_is_spread_over_the_planned_buckets() -> None:
     [
         ("p95(latency) > 800ms", "percentiles, means and totals are not judged yet"),
         ("mean(latency) > 1.2x control", "percentiles, means and totals are not judged yet"),
-        ("accuracy < control - 5%", "differences from control are not judged yet"),
-        ("error_rate > control", "differences from control are not judged yet"),
+        ("error_rate > control", "write a difference on the harmful side"),
+        ("accuracy < control + 5%", "write a difference on the harmful side"),
+        ({"when": "accuracy < control - 5%", "tolerate": 0.01}, "a difference takes no tolerance"),
         ("error_rate > 0.5x control", "the limit is past 1x"),
         ("adoption < 1.2x control", "the limit is past 1x"),
         ("error_rate > 0%", "lies between 0% and 100%"),
         ("accuracy < 100%", "lies between 0% and 100%"),
-        ({"when": "error_rate > 2x control", "test": "threshold", "for": "3 of 5"}, "`test: threshold` is not judged"),
+        ({"when": "error_rate > 2x control", "for": "3 of 5"}, "`for` counts looks"),
+        ({"when": "error_rate > 2x control", "test": "threshold", "tolerate": 1.8}, "tolerates nothing short of"),
         ({"when": "error_rate > 2x control", "tolerate": 2.5}, "harmless side of the limit"),
         ({"when": "accuracy < 85%", "tolerate": 0.8}, "harmless side of the limit"),
     ],
@@ -141,18 +151,34 @@ def test_metrics_of_every_source_are_judged_alike() -> None:
     assert ("events", "prom") == (own.source, foreign.source)
 
 
-def test_decisions_that_nobody_takes_are_refused() -> None:
-    """`tune` and `decide` are named with their place."""
+def test_trees_and_decisions_are_rules_behind_the_criteria() -> None:
+    """Each with its role and its place in the plan; only what may revert by itself shares the promise."""
     plan = rollout_plan(RAMP, "accuracy < 85%").model_dump(by_alias=True, mode="json")
-    plan["phases"][1]["decide"] = {"ship": "accuracy >= control + 2pp", "revert": "accuracy < control"}
-    plan["tune"] = [
-        {
-            "metric": "error_rate",
-            "when": "> 10%",
-            "raise": {"min_confidence": 0.1, "up_to": 0.9},
-            "observe": "1d",
-            "keep_if": "< 5%",
-        }
+    plan["phases"][1]["decide"] = {
+        "ship": "accuracy >= control + 2pp",
+        "revert": "accuracy < control",
+        "ask": "adoption < control",
+    }
+    plan["tune"] = [TUNE]
+    found = compile(Plan.model_validate(plan)).rules
+    assert [(rule.role, rule.place) for rule in found] == [
+        (Role.STOP, 0),
+        (Role.TUNE_WHEN, 0),
+        (Role.TUNE_KEEP, 0),
+        (Role.TUNE_NOTE, 0),
+        (Role.SHIP, 1),
+        (Role.REVERT, 1),
+        (Role.ASK, 1),
     ]
-    problems = unsupported(Plan.model_validate(plan))
-    assert [problem.split(":")[0] for problem in problems] == ["tune[0]", "phases[1].decide"]
+    assert [rule.threshold for rule in found] == pytest.approx([60, 60, 10, 10, 60, 60, 60])
+    assert [rule.lasting for rule in found] == [True, False, False, False, True, True, True]
+    assert [rule.phase for rule in found] == [None, None, None, None, 1, 1, 1]
+
+
+@pytest.mark.parametrize(("word", "limit"), [("when", "> 0%"), ("keep_if", "< 100%"), ("when", "> 0.5x control")])
+def test_a_limit_of_a_tree_that_cannot_be_judged_is_named_with_its_place(word: str, limit: str) -> None:
+    """As a criterion's is."""
+    plan = rollout_plan(RAMP, "accuracy < 85%").model_dump(by_alias=True, mode="json")
+    plan["tune"] = [TUNE | {word: limit}]
+    (problem,) = unsupported(Plan.model_validate(plan))
+    assert problem.startswith(f"tune[0].{word} `error_rate {limit}`: ")

@@ -225,7 +225,7 @@ def test_rates_come_with_exact_bounds() -> None:
 def test_what_cannot_be_judged_is_not_rehearsed() -> None:
     """A plan that submit would refuse is refused, with the reason."""
     with pytest.raises(RefusedError, match="cannot be rehearsed yet"):
-        case(SHORT.replace("> 2x control]", "> control + 2pp]"))
+        case(SHORT.replace("error_rate > 2x control]", "{when: error_rate > 2x control, for: 3 of 5}]"))
 
 
 def test_current_stable_can_be_rehearsed() -> None:
