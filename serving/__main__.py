@@ -38,7 +38,7 @@ class Server(uvicorn.Server):
         del frame
         self.force_exit = self.should_exit and sig == signal.SIGINT
         self.should_exit = True
-        self._house.streams.close()
+        self._house.close()
 
 
 def main(arguments: list[str]) -> int:

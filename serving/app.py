@@ -63,6 +63,15 @@ def checked(inner: App) -> App:
     return app
 
 
+def beside(path: str, one: App, rest: App) -> App:
+    """An application with another one at a path of its own."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await (one if scope["path"] == path else rest)(scope, receive, send)
+
+    return app
+
+
 def with_lifespan(app: App, start: Callable[[], None], stop: Callable[[], None]) -> App:
     """An application with something that runs beside it, from before the first request to after the last."""
 

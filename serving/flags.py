@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
+import orjson
 from pydantic import JsonValue
 
 from rollout.exposure import TARGETING_KEY, Flag, Reason, Variant
@@ -71,6 +72,12 @@ class FlagSet:
         self.snapshot = snapshot
         for listener in tuple(self._listeners):
             listener()
+
+    def event(self) -> bytes:
+        """The `refetchEvaluation` event of the present flags, its id their version."""
+        now = self.snapshot
+        data = {"type": "refetchEvaluation", "etag": f'"{now.tag}"', "lastModified": now.changed}
+        return b"id: %s\nevent: message\ndata: %s\n\n" % (now.tag.encode(), orjson.dumps(data))
 
     def subscribe(self, listener: Callable[[], None]) -> None:
         """Call back after every change, in the thread that made it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,8 +11,10 @@ from fastapi import FastAPI
 from gates.judge import settle
 from gates.sources.opening import usable
 from serving import control, refusals, system
-from serving.app import routed, with_lifespan
+from serving.app import beside, routed, with_lifespan
 from serving.asgi import App
+from serving.board import pages
+from serving.board.pulse import Pulse
 from serving.desk import Desk
 from serving.flags import FlagSet
 from serving.guard import Guard
@@ -35,7 +37,12 @@ class House:
     """One flag server: the ASGI application and the streams that must end before it can."""
 
     app: App
-    streams: Streams
+    streams: Sequence[Streams]
+
+    def close(self) -> None:
+        """End every open stream."""
+        for streams in self.streams:
+            streams.close()
 
     @classmethod
     def open(cls, url: str, environment: Mapping[str, str]) -> House:
@@ -58,10 +65,22 @@ def furnished(desk: Desk) -> House:
     flags, tally = FlagSet(), Tally()
     streams, watch = Streams(flags), Watch(desk.store, flags)
     health = Health(desk.store, watch, desk.prefect, desk.clock.real)
+    pulse = Pulse(desk.store)
+    changes = Streams(pulse)
     api = FastAPI(title="Sluice", description="Staged rollouts of AI features.")
     refusals.register(api)
     api.include_router(control.routes(desk))
     api.include_router(system.routes(desk, health, Serving(flags, tally, streams)))
     track = track_app(Intake(Events(desk.store, desk.clock)), tally.outcomes)
-    app = routed(Guard(), ofrep_app(flags, streams, tally), track, api)
-    return House(with_lifespan(app, watch.start, watch.stop), streams)
+    api.include_router(pages.routes(desk))
+    app = routed(Guard(), ofrep_app(flags, streams, tally), track, beside(pages.CHANGES, changes, api))
+
+    def start() -> None:
+        watch.start()
+        pulse.start(lambda: changes.open > 0)
+
+    def stop() -> None:
+        watch.stop()
+        pulse.stop()
+
+    return House(with_lifespan(app, start, stop), (streams, changes))

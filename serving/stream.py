@@ -1,35 +1,45 @@
-"""Server-sent events that tell clients to fetch their flags again (OFREP ADR 0008).
+"""Server-sent events that tell clients to fetch again what they show or serve (for flags: OFREP ADR 0008).
 
-An event carries no values: it names the flag set's version, and the client asks the bulk endpoint. One event is sent on
-connecting, because flags may have changed since the client's own fetch, and one every heartbeat, so that a lost event
-costs at most that long.
+An event carries no values: it names a version, and the client asks. One event is sent on connecting, because something
+may have changed since the client's own fetch, and one every heartbeat, so that a lost event costs at most that long.
 """
 
 from __future__ import annotations
 
 import asyncio
-
-import orjson
+from collections.abc import Callable
+from typing import Protocol
 
 from serving.asgi import Receive, Scope, Send, json_answer
-from serving.flags import FlagSet, Snapshot
 
 STREAM_PATH = "/ofrep/v1/stream"
 HEARTBEAT_SECONDS = 30.0
 RECONNECT_MILLISECONDS = 1000
 
 
-class Streams:
-    """Every open event stream of one flag set; an ASGI application for GET requests."""
+class Topic(Protocol):
+    """What streams tell of."""
 
-    def __init__(self, flags: FlagSet, heartbeat: float = HEARTBEAT_SECONDS) -> None:
-        self._flags = flags
+    def subscribe(self, listener: Callable[[], None]) -> None:
+        """Call back after every change, from any thread."""
+        ...
+
+    def event(self) -> bytes:
+        """The message that says what is true now, as an event stream carries it."""
+        ...
+
+
+class Streams:
+    """Every open event stream of one topic; an ASGI application for GET requests."""
+
+    def __init__(self, topic: Topic, heartbeat: float = HEARTBEAT_SECONDS) -> None:
+        self._topic = topic
         self._heartbeat = heartbeat
         self._loop: asyncio.AbstractEventLoop | None = None
         self._changed = asyncio.Event()
         self._closed = False
         self.open = 0
-        flags.subscribe(self._notice)
+        topic.subscribe(self._notice)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one stream until its client leaves or `close` is called."""
@@ -55,7 +65,7 @@ class Streams:
         retry = b"retry: %d\n" % RECONNECT_MILLISECONDS
         while not (gone.done() or self._closed):
             changed = self._changed
-            await send({"type": "http.response.body", "body": retry + event(self._flags.snapshot), "more_body": True})
+            await send({"type": "http.response.body", "body": retry + self._topic.event(), "more_body": True})
             retry = b""
             await self._next(changed, gone)
         if not gone.done():
@@ -78,12 +88,6 @@ class Streams:
 
 
 HEADERS = [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-store"), (b"x-accel-buffering", b"no")]
-
-
-def event(snapshot: Snapshot) -> bytes:
-    """One `refetchEvaluation` event, its id the flag set's version."""
-    data = {"type": "refetchEvaluation", "etag": f'"{snapshot.tag}"', "lastModified": snapshot.changed}
-    return b"id: %s\nevent: message\ndata: %s\n\n" % (snapshot.tag.encode(), orjson.dumps(data))
 
 
 async def _disconnected(receive: Receive) -> None:

@@ -1,15 +1,12 @@
-"""What operators look at: health, metrics, the clock, and one page that lists the rollouts."""
+"""What operators look at: health, metrics and the clock."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import UTC, datetime
-from html import escape
-from typing import Annotated, Any
-from urllib.parse import quote
+from typing import Annotated
 
 from fastapi import APIRouter, Response
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.responses import JSONResponse
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict
 
 from serving.desk import Desk, Json
@@ -20,10 +17,6 @@ from serving.shapes import in_utc
 from state.clock import Clock
 from state.errors import RefusedError
 from state.tables import ClockKind
-
-SAFE = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'", "X-Content-Type-Options": "nosniff"}
-COLUMNS = ("name", "flag", "status", "phase", "exposure", "summary")
-STYLE = "body{font:16px sans-serif;margin:2em}td,th{padding:.3em 1em;text-align:left}"
 
 
 class Reported(BaseModel):
@@ -63,12 +56,6 @@ def routes(desk: Desk, health: Health, serving: Serving) -> APIRouter:
         desk.clock.report(reported.reported_until)
         return _clock(desk.clock)
 
-    @router.get("/", include_in_schema=False)
-    def page() -> HTMLResponse:
-        """The rollouts as a page."""
-        found = desk.rollouts()
-        return HTMLResponse(_page(reversed(found)), headers=SAFE)
-
     return router
 
 
@@ -78,28 +65,3 @@ def _clock(clock: Clock) -> Json:
 
 def _iso(at: datetime | None) -> str | None:
     return None if at is None else at.astimezone(UTC).isoformat().replace("+00:00", "Z")
-
-
-def _page(rollouts: Iterable[Json]) -> str:
-    head = "".join(f"<th>{column}</th>" for column in COLUMNS)
-    body = "".join(map(_line, rollouts)) or f'<tr><td colspan="{len(COLUMNS)}">no rollouts yet</td></tr>'
-    return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Sluice</title><style>{STYLE}</style>'
-        f'<h1>Rollouts</h1><table><tr>{head}</tr>{body}</table><p><a href="/docs">API</a></p></html>'
-    )
-
-
-def _line(rollout: Json) -> str:
-    cells = {column: escape(_word(rollout[column])) for column in COLUMNS}
-    name = quote(str(rollout["name"]), safe="")
-    cells["name"] = (
-        f'<a href="/v1/rollouts/{name}">{cells["name"]}</a> <a href="/v1/rollouts/{name}/journal">journal</a>'
-    )
-    if rollout["prefect_url"]:
-        cells["name"] += f' <a href="{escape(str(rollout["prefect_url"]))}">run</a>'
-    cells["exposure"] += " %"
-    return f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells.values())}</tr>"
-
-
-def _word(value: Any) -> str:
-    return "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, select
+from sqlalchemy import Connection, Select, bindparam, func, select
 
 from plans.schema import Plan
 from rollout.describe import Notice
@@ -103,9 +103,21 @@ class Sweep(Transactions):
         won = {look.id for look in kept}
         return tuple(look.name for look in ordered if look.id not in won)
 
+    def pulse(self) -> str:
+        """A word that changes with every step, look and switch: what a page that follows all of them compares."""
+        with self.reading() as tx:
+            return ".".join(str(number) for number in tx.execute(_PULSE).one())
+
     def plan_of(self, live: Live) -> Plan:
         """The plan of a light row, parsed once and kept for a while."""
         return self.plan(live.digest)
+
+
+_PULSE = select(
+    select(func.coalesce(func.sum(rollouts.c.revision + 1), 0)).scalar_subquery(),
+    select(func.coalesce(func.sum(evidences.c.version), 0)).scalar_subquery(),
+    select(func.coalesce(func.sum(flags.c.version), 0)).scalar_subquery(),
+)
 
 
 def _live(after: int, limit: int | None) -> Select[Any]:
