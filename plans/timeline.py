@@ -64,17 +64,17 @@ def start_due(plan: Plan, submitted: datetime) -> datetime:
 
 def hold_ends(plan: Plan, phase: int, entered: datetime, extension: Duration) -> datetime:
     """When the hold of a phase is over: its days counted on the plan's calendar, then its elapsed seconds."""
-    return _later(plan, entered, plan.phases[phase].hold + extension)
+    return later(plan, entered, plan.phases[phase].hold + extension)
 
 
 def adjustment_due(plan: Plan, phase: int, index: int, entered: datetime) -> datetime:
     """When an adjustment is due, freezes not applied; at once where its clock time had passed as the phase began."""
     moment = plan.phases[phase].adjust[index].at
     if moment.after is not None:
-        return _later(plan, entered, moment.after)
+        return later(plan, entered, moment.after)
     days = Duration(days=(moment.day or 1) - 1)
     if moment.at is None:
-        return _later(plan, entered, days)
+        return later(plan, entered, days)
     wall = entered.astimezone(zone(plan)).date() + timedelta(days=days.days)
     return max(entered, _instant(datetime.combine(wall, moment.at), zone(plan)))
 
@@ -144,8 +144,11 @@ def _instant(wall: datetime, place: ZoneInfo) -> datetime:
     return wall.replace(tzinfo=place, fold=0).astimezone(UTC)
 
 
-def _later(plan: Plan, at: datetime, duration: Duration) -> datetime:
-    """Calendar days first, elapsed seconds after; without days both passes of a doubled hour stay apart."""
+def later(plan: Plan, at: datetime, duration: Duration) -> datetime:
+    """A duration after an instant: calendar days first, elapsed seconds after.
+
+    Without days both passes of a doubled hour stay apart.
+    """
     if duration.days:
         place = zone(plan)
         at = _instant(at.astimezone(place).replace(tzinfo=None) + timedelta(days=duration.days), place)

@@ -3,107 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from enum import StrEnum
-from typing import Literal
+from datetime import datetime
 
-from plans.schema import Criterion, OnNoData, Phase, Plan, Then
+from plans.schema import Plan
 from plans.timeline import local, next_open, next_thaw
-from rollout.model import Evidence, Finding, Role, RolloutState, Status, Verdict
+from rollout.deciding import decision_blocks
+from rollout.model import Evidence, RolloutState, Status
+from rollout.obstacles import LOOKS_MISSED, Block, Code, criteria_blocks, stale
+from rollout.tuning import observation_blocks
 
-LOOKS_MISSED = 2
-
-
-class Code(StrEnum):
-    """The kinds of obstacle."""
-
-    HELD = "held"
-    APPROVAL = "approval"
-    KILLED = "killed"
-    WINDOW = "window"
-    FREEZE = "freeze"
-    BREACH = "breach"
-    NO_DATA = "no_data"
-    UNPROVEN = "unproven"
-    INVALID = "invalid"
-    MIN_SAMPLES = "min_samples"
-    NOT_PASSED = "not_passed"
-    STALE_EVIDENCE = "stale_evidence"
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """One obstacle in words, and whether it takes a person to clear it."""
-
-    code: Code
-    text: str
-    clears: Literal["by itself", "person"]
+__all__ = ["Block", "Code", "blocks"]
 
 
 def blocks(plan: Plan, state: RolloutState, evidence: Evidence, now: datetime) -> tuple[Block, ...]:
     """Everything but the hold itself that stands before the rollout's next step."""
     return (
         *_people(plan, state),
+        *observation_blocks(plan, state),
         *(criteria_blocks(plan, state, evidence) if state.watched else ()),
+        *decision_blocks(plan, state, evidence),
         *_staleness(plan, state, evidence, now),
         *_calendar(plan, state, now),
     )
-
-
-def criteria_blocks(plan: Plan, state: RolloutState, evidence: Evidence) -> Iterator[Block]:
-    """What the criteria have against leaving the present phase."""
-    found = {finding.criterion: finding for finding in evidence.stops if current(finding, state, evidence)}
-    for criterion in plan.stop.criteria:
-        if criterion.then is Then.NOTIFY:
-            continue
-        if criterion.text in found:
-            yield from _objections(found[criterion.text], criterion, plan.phases[state.phase])
-        else:
-            yield Block(Code.STALE_EVIDENCE, f"{criterion.text}: not judged yet", "by itself")
-
-
-def current(finding: Finding, state: RolloutState, evidence: Evidence) -> bool:
-    """Whether a finding speaks of the present promise and, unless it lasts, of the present settings."""
-    return evidence.promise == state.promise and (_lasts(finding) or evidence.settings_epoch == state.settings_epoch)
-
-
-def starved(plan: Plan, state: RolloutState, evidence: Evidence) -> tuple[Finding, ...]:
-    """The findings whose data has been missing for the plan's patience, a phase's first moments forgiven.
-
-    While the flag is killed silence is expected, and nothing is missing.
-    """
-    if state.entered is None or evidence.at is None or state.killed:
-        return ()
-    silent = evidence.at - state.entered
-    patience = {c.text: (c.no_data_after or plan.stop.no_data_after).timedelta for c in plan.stop.criteria}
-    return tuple(
-        finding
-        for finding in evidence.stops
-        if finding.verdict is Verdict.NO_DATA
-        and current(finding, state, evidence)
-        and silent >= patience.get(finding.criterion, timedelta.max)
-    )
-
-
-def stale(plan: Plan, evidence: Evidence, now: datetime) -> bool:
-    """Whether the last look is older than two intervals of the plan's own."""
-    interval: timedelta = plan.stop.check_every.timedelta
-    return evidence.at is None or evidence.at < now - LOOKS_MISSED * interval
-
-
-def _lasts(finding: Finding) -> bool:
-    """Whether a change of settings leaves it standing: a criterion that ends the rollout, the comparison of a test."""
-    if finding.role is Role.STOP:
-        return finding.then in {Then.REVERT, Then.DISABLE}
-    return finding.role in {Role.SHIP, Role.REVERT, Role.ASK}
 
 
 def _people(plan: Plan, state: RolloutState) -> Iterator[Block]:
     if state.status is Status.HELD:
         yield Block(Code.HELD, f"held: {state.reason or 'no reason given'}", "person")
     if state.status is Status.AWAITING_APPROVAL:
-        yield Block(Code.APPROVAL, f"approval to leave {plan.phases[state.phase].name}", "person")
+        why = f": {state.reason}" if state.reason else ""
+        yield Block(Code.APPROVAL, f"approval to leave {plan.phases[state.phase].name}{why}", "person")
     if state.killed:
         yield Block(Code.KILLED, f"flag {state.flag} is killed", "person")
 
@@ -123,16 +52,3 @@ def _calendar(plan: Plan, state: RolloutState, now: datetime) -> Iterator[Block]
         yield Block(Code.FREEZE, f"frozen: exposure may grow from {until}", "by itself")
     else:
         yield Block(Code.WINDOW, f"outside the window: exposure may grow from {until}", "by itself")
-
-
-def _objections(finding: Finding, criterion: Criterion, phase: Phase) -> Iterator[Block]:
-    missing = finding.verdict in {Verdict.NO_DATA, Verdict.UNPROVEN}
-    if finding.verdict in {Verdict.BREACH, Verdict.INVALID}:
-        yield Block(Code(finding.verdict), finding.reason, "person")
-    elif missing and criterion.on_no_data is not OnNoData.IGNORE:
-        yield Block(Code(finding.verdict), finding.reason, "by itself")
-    elif finding.samples < criterion.min_samples:
-        text = f"{criterion.text}: {finding.samples} of {criterion.min_samples} units seen in {phase.name}"
-        yield Block(Code.MIN_SAMPLES, text, "by itself")
-    elif phase.advance == "pass" and finding.verdict is not Verdict.PASS:
-        yield Block(Code.NOT_PASSED, f"{phase.name} needs proof: {finding.reason}", "by itself")

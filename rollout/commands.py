@@ -10,10 +10,12 @@ from plans.schema import Plan, Settings, Then
 from plans.settings import changes
 from plans.timeline import local, next_open
 from rollout import moves
-from rollout.blocks import criteria_blocks, current, stale
+from rollout.deciding import decision_blocks, settled_by_test
 from rollout.model import NOT_STARTED, Cause, Command, Evidence, RolloutState, Status, Transition, Verb, Verdict
 from rollout.moves import Why
+from rollout.obstacles import criteria_blocks, current, stale
 from rollout.schedule import next_step, take_step
+from rollout.tuning import observation_blocks
 
 Check = Callable[[Plan, RolloutState, Evidence, Command, datetime], str | None]
 
@@ -62,7 +64,7 @@ def carry_out(plan: Plan, state: RolloutState, evidence: Evidence, command: Comm
         case Verb.SET:
             return moves.change_settings(Verb.SET, state, _settings(command), now, why)
         case Verb.ADVANCE:
-            return take_step(plan, state, now, why, hold_skipped=True)
+            return _advance(plan, state, evidence, now, why)
         case Verb.EXTEND:
             return moves.extend(state, Duration.parse(_text(command, "duration")), now, why)
         case Verb.BACK:
@@ -70,6 +72,13 @@ def carry_out(plan: Plan, state: RolloutState, evidence: Evidence, command: Comm
             return moves.enter(Verb.BACK, plan, state, _phase(plan, _text(command, "phase")), now, why, **kept)
         case verb:
             return moves.fall(verb, state, now, why)
+
+
+def _advance(plan: Plan, state: RolloutState, evidence: Evidence, now: datetime, why: Why) -> Transition:
+    """The next step without the rest of the hold; a test is judged on what is known now, which is valid at any time."""
+    if next_step(plan, state) is Verb.DECIDE:
+        return settled_by_test(plan, state, evidence, now, why, hold_skipped=True)
+    return take_step(plan, state, now, why, hold_skipped=True)
 
 
 def _release(
@@ -116,10 +125,15 @@ def _refuse_set(_p: Plan, state: RolloutState, _e: Evidence, command: Command, _
 def _refuse_advance(plan: Plan, state: RolloutState, evidence: Evidence, _c: Command, now: datetime) -> str | None:
     if state.killed:
         return f"flag {state.flag} is killed; restore it first"
-    if next_step(plan, state) is Verb.AWAIT_APPROVAL:
+    if observing := next(observation_blocks(plan, state), None):
+        return observing.text
+    step = next_step(plan, state)
+    if step is Verb.AWAIT_APPROVAL:
         return None
     if stale(plan, evidence, now):
         return "the criteria have not been judged lately; wait for the guard's next look"
+    if step is Verb.DECIDE:
+        return next((block.text for block in decision_blocks(plan, state, evidence)), None)
     if objection := next(criteria_blocks(plan, state, evidence), None):
         return f"blocked by {objection.code}: {objection.text}"
     opens = next_open(plan, now)

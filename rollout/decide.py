@@ -1,6 +1,7 @@
 """The product: what happens next to a rollout, as a pure function of what is declared, true, known and asked.
 
-Breaches come first, people second, the schedule last; at most one transition a call. Nothing here reads a clock.
+Breaches come first, then an abort, the trees of the plan, what else people ask, and the schedule last; at most one
+transition a call. Nothing here reads a clock.
 """
 
 from __future__ import annotations
@@ -10,11 +11,13 @@ from datetime import datetime
 
 from plans.schema import OnNoData, Plan, Then
 from rollout import moves
-from rollout.blocks import Block, blocks, current, starved
+from rollout.blocks import blocks
 from rollout.commands import carry_out, refusal
 from rollout.model import Cause, Command, Evidence, Finding, RolloutState, Status, Transition, Verb, Verdict
 from rollout.moves import Why, initial, kill, restore
+from rollout.obstacles import Block, current, starved
 from rollout.schedule import Due, due, scheduled
+from rollout.tuning import tuned
 
 __all__ = ["Block", "Due", "blocks", "decide", "due", "initial", "kill", "refusal", "restore"]
 
@@ -29,9 +32,12 @@ def decide(
     An established breach outranks every person and every date, so it is in the journal before anything else can happen.
     Commands that `refusal` refuses are passed over; the caller reports them.
     """
+    aborts = [command for command in commands if command.verb is Verb.ABORT]
     return (
         _breached(state, evidence, now)
         or _starved(plan, state, evidence, now)
+        or _asked(plan, state, evidence, aborts, now)
+        or tuned(plan, state, evidence, now)
         or _asked(plan, state, evidence, commands, now)
         or scheduled(plan, state, evidence, now)
     )
@@ -70,8 +76,8 @@ def _starved(plan: Plan, state: RolloutState, evidence: Evidence, now: datetime)
 def _asked(
     plan: Plan, state: RolloutState, evidence: Evidence, commands: Sequence[Command], now: datetime
 ) -> Transition | None:
-    """The first command that can be carried out, an abort before all others."""
-    for command in sorted(commands, key=lambda command: (command.verb is not Verb.ABORT, command.id)):
+    """The first command that can be carried out."""
+    for command in sorted(commands, key=lambda command: command.id):
         if refusal(plan, state, evidence, command, now) is None:
             return carry_out(plan, state, evidence, command, now)
     return None

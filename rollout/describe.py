@@ -10,10 +10,12 @@ from typing import Any
 from plans.expressions import Condition, TargetKind
 from plans.schema import Plan, Settings, Then
 from plans.timeline import Step, local
-from rollout.blocks import Block, Code, blocks, current, starved
+from rollout.blocks import blocks
 from rollout.exposure import declared_stable
 from rollout.model import FULL, Counts, Evidence, Finding, RolloutState, Status, Transition, Verb, Verdict
+from rollout.obstacles import Block, Code, current, starved
 from rollout.schedule import due
+from rollout.tuning import observation_blocks
 
 WAITING = frozenset({Code.NO_DATA, Code.UNPROVEN, Code.MIN_SAMPLES, Code.NOT_PASSED, Code.STALE_EVIDENCE, Code.INVALID})
 
@@ -22,6 +24,10 @@ EVENTS = {
     Verb.ADVANCE: "advanced",
     Verb.ADJUST: "adjusted",
     Verb.SET: "adjusted",
+    Verb.TUNE: "tuned",
+    Verb.KEEP: "kept",
+    Verb.NOTE: "noted",
+    Verb.DECIDE: "decided",
     Verb.AWAIT_APPROVAL: "awaiting_approval",
     Verb.HOLD: "held",
     Verb.RESUME: "resumed",
@@ -240,6 +246,8 @@ def _running_name(plan: Plan, state: RolloutState, evidence: Evidence, now: date
     lead = f"{title(plan.phases[state.phase].name)} · {percent(state.exposure)}"
     if state.killed:
         return f"{lead} · killed"
+    if observing := next(observation_blocks(plan, state), None):
+        return f"{lead} · {observing.text}"
     step = due(plan, state, now)
     if step is None or step.at > now:
         return f"{lead} · until {local(plan, step.at)}" if step else lead

@@ -43,11 +43,15 @@ class Verb(StrEnum):
     START = "start"
     ADVANCE = "advance"
     ADJUST = "adjust"
+    TUNE = "tune"
+    KEEP = "keep"
+    NOTE = "note"
     SET = "set"
     EXTEND = "extend"
     BACK = "back"
     HOLD = "hold"
     RESUME = "resume"
+    DECIDE = "decide"
     AWAIT_APPROVAL = "await_approval"
     APPROVE = "approve"
     REVERT = "revert"
@@ -185,6 +189,10 @@ class Evidence:
         """The findings of the stopping criteria alone."""
         return tuple([finding for finding in self.findings if finding.role is Role.STOP])
 
+    def of(self, role: Role, place: int) -> Finding | None:
+        """What was found for one branch of a tree or of a decision; None where it was not judged."""
+        return next((found for found in self.findings if found.role is role and found.place == place), None)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
@@ -206,6 +214,20 @@ class Command:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """A raise of the confidence-threshold tree that is being judged.
+
+    `place` is the tree's index in `plan.tune`; `since` is when the settings under observation came into force; `undo`
+    holds what the raised setting was, `made` what it is now.
+    """
+
+    place: int
+    since: datetime
+    undo: Settings
+    made: Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RolloutState:
     """One rollout as the store holds it.
 
@@ -215,6 +237,8 @@ class RolloutState:
     bucket straddles it), `settings_epoch` last changed the candidate's settings or overruled a hold (criteria that hold
     or notify count afresh from there), `promise` last resumed after a revert or disable (everything counts afresh).
     `seen_phases` is the number of different phases ever entered, `fell_from` the phase a revert or disable ended.
+    `observation` is the raise that a tree is judging, if one is; `noted` are the trees whose note this promise has
+    given. `decided` says that the A/B test of the present phase came out for shipping.
     """
 
     name: str
@@ -233,12 +257,15 @@ class RolloutState:
     hold_skipped: bool = False
     question: int = 0
     approved: bool = False
+    decided: bool = False
     reason: str = ""
     epoch: int = 0
     settings_epoch: int = 0
     promise: int = 0
     seen_phases: int = 0
     fell_from: int | None = None
+    observation: Observation | None = None
+    noted: tuple[int, ...] = ()
     killed: bool = False
     flag_taken_by: str | None = None
 

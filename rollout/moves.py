@@ -12,6 +12,7 @@ from rollout.model import (
     NOT_STARTED,
     Cause,
     Finding,
+    Observation,
     RolloutState,
     Status,
     Transition,
@@ -57,6 +58,7 @@ def enter(
         "extension": Duration(),
         "hold_skipped": False,
         "approved": False,
+        "decided": False,
         "reason": "",
         "epoch": state.revision + 1,
         "seen_phases": max(state.seen_phases, phase + 1),
@@ -67,13 +69,39 @@ def enter(
 def change_settings(
     verb: Verb, state: RolloutState, settings: Settings, now: datetime, why: Why, **changes: Any
 ) -> Transition:
-    """Change the candidate's settings; criteria that hold or notify count afresh from here."""
-    merged = {**state.settings, **settings}
+    """Change the candidate's settings; criteria that hold or notify count afresh from here.
+
+    A raise that is being observed is judged for its whole time on the new settings, and no longer at all where the
+    raised setting itself is changed.
+    """
     revision = state.revision + 1
-    return _move(verb, state, now, why, settings=merged, epoch=revision, settings_epoch=revision, **changes)
+    begun = {
+        "settings": {**state.settings, **settings},
+        "epoch": revision,
+        "settings_epoch": revision,
+        "decided": False,
+        "observation": _observed_anew(state, settings, now),
+    }
+    return _move(verb, state, now, why, **begun | changes)
 
 
-def fall(verb: Verb, state: RolloutState, now: datetime, why: Why) -> Transition:
+def tune(state: RolloutState, observation: Observation, now: datetime, why: Why) -> Transition:
+    """Raise a setting as a tree says, and observe what that does."""
+    return change_settings(Verb.TUNE, state, observation.made, now, why, observation=observation)
+
+
+def keep(state: RolloutState, observation: Observation, now: datetime, why: Why) -> Transition:
+    """Keep a raise that did what it should: the tree has nothing more to note."""
+    noted = _with(state.noted, observation.place)
+    return _move(Verb.KEEP, state, now, why, observation=None, noted=noted)
+
+
+def note(state: RolloutState, place: int, now: datetime, why: Why) -> Transition:
+    """Write a tree's note for the owner into the journal; nothing else changes."""
+    return _move(Verb.NOTE, state, now, why, noted=_with(state.noted, place))
+
+
+def fall(verb: Verb, state: RolloutState, now: datetime, why: Why, **changes: Any) -> Transition:
     """Take the candidate from everyone; `disable` turns the feature off as well."""
     return _move(
         verb,
@@ -86,13 +114,15 @@ def fall(verb: Verb, state: RolloutState, now: datetime, why: Why) -> Transition
         fell_from=state.phase,
         reason=why.reason,
         epoch=state.revision + 1,
+        observation=None,
+        **changes,
     )
 
 
 def get_up(plan: Plan, state: RolloutState, phase: int, now: datetime, why: Why) -> Transition:
     """Re-enter a fallen rollout at a phase, with a new promise: all evidence starts afresh."""
     revision = state.revision + 1
-    fresh = {"enabled": True, "promise": revision, "settings_epoch": revision, "fell_from": None}
+    fresh = {"enabled": True, "promise": revision, "settings_epoch": revision, "fell_from": None, "noted": ()}
     if phase == NOT_STARTED:
         return _move(Verb.RESUME, state, now, why, status=Status.SCHEDULED, reason="", epoch=revision, **fresh)
     return enter(Verb.RESUME, plan, state, phase, now, why, **fresh)
@@ -110,8 +140,13 @@ def release(state: RolloutState, now: datetime, why: Why, *, overrules: bool) ->
     return _move(Verb.RESUME, state, now, why, status=status, reason="", **epoch)
 
 
-def ask(state: RolloutState, now: datetime, why: Why, *, hold_skipped: bool = False) -> Transition:
-    """Put the next numbered question to a person."""
+def ship(state: RolloutState, now: datetime, why: Why, *, hold_skipped: bool = False) -> Transition:
+    """Take the decision of an A/B test for the next phase; growth itself still waits for window and evidence."""
+    return _move(Verb.DECIDE, state, now, why, decided=True, hold_skipped=state.hold_skipped or hold_skipped)
+
+
+def ask(state: RolloutState, now: datetime, why: Why, *, hold_skipped: bool = False, reason: str = "") -> Transition:
+    """Put the next numbered question to a person, with the reason for asking where the plan's own dates are not it."""
     return _move(
         Verb.AWAIT_APPROVAL,
         state,
@@ -119,19 +154,22 @@ def ask(state: RolloutState, now: datetime, why: Why, *, hold_skipped: bool = Fa
         why,
         status=Status.AWAITING_APPROVAL,
         question=state.question + 1,
+        reason=reason,
         hold_skipped=state.hold_skipped or hold_skipped,
     )
 
 
 def approve(state: RolloutState, now: datetime, why: Why) -> Transition:
     """Take a person's yes; growth itself still waits for window and evidence."""
-    return _move(Verb.APPROVE, state, now, why, status=Status.RUNNING, approved=True)
+    return _move(Verb.APPROVE, state, now, why, status=Status.RUNNING, approved=True, reason="")
 
 
 def extend(state: RolloutState, by: Duration, now: datetime, why: Why) -> Transition:
     """Lengthen the present hold; an open question is withdrawn, to be asked anew when the hold is over."""
-    status = Status.RUNNING if state.status is Status.AWAITING_APPROVAL else state.status
-    return _move(Verb.EXTEND, state, now, why, status=status, extension=state.extension + by, hold_skipped=False)
+    asking = state.status is Status.AWAITING_APPROVAL
+    longer = {"extension": state.extension + by, "hold_skipped": False, "decided": False}
+    withdrawn = {"status": Status.RUNNING, "reason": ""} if asking else {}
+    return _move(Verb.EXTEND, state, now, why, **longer | withdrawn)
 
 
 def complete(state: RolloutState, now: datetime, why: Why) -> Transition:
@@ -145,13 +183,25 @@ def kill(state: RolloutState, by: str, reason: str, now: datetime) -> Transition
 
 
 def restore(state: RolloutState, by: str, reason: str, now: datetime) -> Transition:
-    """Note in the rollout's journal that its flag's switch is on again; nothing else changes."""
+    """Note in the rollout's journal that its flag's switch is on again; a raise is observed for its whole time."""
     return _switch(Verb.RESTORE, state, by, reason, now, killed=False)
 
 
 def _switch(verb: Verb, state: RolloutState, by: str, reason: str, now: datetime, *, killed: bool) -> Transition:
     why = Why(cause=Cause.PERSON, by=by, reason=reason)
-    return _move(verb, state, now, why, killed=killed, epoch=state.revision + 1)
+    observation = _observed_anew(state, {}, now)
+    return _move(verb, state, now, why, killed=killed, epoch=state.revision + 1, observation=observation)
+
+
+def _observed_anew(state: RolloutState, changed: Settings, now: datetime) -> Observation | None:
+    observation = state.observation
+    if observation is None or changed.keys() & observation.made.keys():
+        return None
+    return replace(observation, since=now)
+
+
+def _with(noted: tuple[int, ...], place: int) -> tuple[int, ...]:
+    return tuple(sorted({*noted, place}))
 
 
 def _move(verb: Verb, state: RolloutState, now: datetime, why: Why, **changes: Any) -> Transition:

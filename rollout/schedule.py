@@ -8,9 +8,11 @@ from datetime import datetime
 from plans.schema import Phase, Plan
 from plans.timeline import adjustment_due, hold_ends, next_open, next_thaw, start_due
 from rollout import moves
-from rollout.blocks import criteria_blocks
+from rollout.deciding import settled_by_test, unjudged
 from rollout.model import Cause, Evidence, RolloutState, Status, Transition, Verb
 from rollout.moves import Why
+from rollout.obstacles import criteria_blocks
+from rollout.tuning import kept, next_judgement
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +30,14 @@ def due(plan: Plan, state: RolloutState, now: datetime) -> Due | None:
     """
     if state.status is Status.SCHEDULED:
         return Due(next_open(plan, max(start_due(plan, state.submitted), now)), Verb.START)
+    if state.observation is not None:
+        return None if state.killed else Due(*next_judgement(plan, state, now))
     if state.status is not Status.RUNNING:
         return None
     step = next_step(plan, state)
     if step is Verb.ADJUST:
         return Due(next_thaw(plan, max(adjustment_at(plan, state), now)), step)
-    if step is Verb.AWAIT_APPROVAL:
+    if step in {Verb.DECIDE, Verb.AWAIT_APPROVAL}:
         return Due(hold_over(plan, state), step)
     return Due(next_open(plan, max(hold_over(plan, state), now)), step)
 
@@ -43,19 +47,28 @@ def next_step(plan: Plan, state: RolloutState) -> Verb:
     phase = plan.phases[state.phase]
     if state.adjusted < len(phase.adjust):
         return Verb.ADJUST
+    if phase.decide and not (state.decided or state.approved):
+        return Verb.DECIDE
     if phase.approval and not state.approved:
         return Verb.AWAIT_APPROVAL
     return Verb.COMPLETE if state.phase == len(plan.phases) - 1 else Verb.ADVANCE
 
 
 def take_step(plan: Plan, state: RolloutState, now: datetime, why: Why, *, hold_skipped: bool = False) -> Transition:
-    """Make the next step of the plan; `hold_skipped` brings everything that is left in the phase forward."""
+    """Make the next step of the plan; `hold_skipped` brings everything that is left in the phase forward.
+
+    A raise under observation is kept and a test comes out for shipping: this is how a plan goes on where all is well.
+    """
     skipped = state.hold_skipped or hold_skipped
+    if state.observation is not None:
+        return kept(plan, state, now)
     match next_step(plan, state):
         case Verb.ADJUST as verb:
             settings = plan.phases[state.phase].adjust[state.adjusted].set
             changes = {"adjusted": state.adjusted + 1, "hold_skipped": skipped}
             return moves.change_settings(verb, state, settings, now, why, **changes)
+        case Verb.DECIDE:
+            return moves.ship(state, now, why, hold_skipped=skipped)
         case Verb.AWAIT_APPROVAL:
             return moves.ask(state, now, why, hold_skipped=skipped)
         case Verb.COMPLETE:
@@ -68,14 +81,18 @@ def scheduled(plan: Plan, state: RolloutState, evidence: Evidence, now: datetime
     """The step that is due and that nothing speaks against.
 
     Growth needs evidence of this very pass: a guard that no longer looks must not let exposure rise. While the flag is
-    killed only the question to a person is asked.
+    killed only a test is judged and only the question to a person is asked. A raise under observation is `tuned`'s.
     """
     step = due(plan, state, now)
-    if step is None or now < step.at or (state.killed and step.what is not Verb.AWAIT_APPROVAL):
+    moving = step is not None and step.what not in {Verb.DECIDE, Verb.AWAIT_APPROVAL}
+    if step is None or now < step.at or state.observation or (state.killed and moving):
         return None
     why = Why(cause=Cause.SCHEDULE, reason=_words(plan, state, step.what))
     if step.what is Verb.START:
         return moves.enter(Verb.START, plan, state, 0, now, why)
+    if step.what is Verb.DECIDE:
+        known = _fresh(evidence, now) and not any(unjudged(plan, state, evidence))
+        return settled_by_test(plan, state, evidence, now, why) if known else None
     if step.what in {Verb.ADVANCE, Verb.COMPLETE} and not _supported(plan, state, evidence, now):
         return None
     return take_step(plan, state, now, why)
@@ -94,8 +111,11 @@ def adjustment_at(plan: Plan, state: RolloutState) -> datetime:
 
 
 def _supported(plan: Plan, state: RolloutState, evidence: Evidence, now: datetime) -> bool:
-    fresh = evidence.at is not None and evidence.at >= now
-    return fresh and not any(criteria_blocks(plan, state, evidence))
+    return _fresh(evidence, now) and not any(criteria_blocks(plan, state, evidence))
+
+
+def _fresh(evidence: Evidence, now: datetime) -> bool:
+    return evidence.at is not None and evidence.at >= now
 
 
 def _entered(state: RolloutState) -> datetime:

@@ -14,7 +14,7 @@ from pydantic import JsonValue, TypeAdapter
 from plans.expressions import Duration
 from plans.schema import Plan, Settings
 from rollout.exposure import Flag
-from rollout.model import Cause, Command, Evidence, Finding, RolloutState, Status, Transition, Verb
+from rollout.model import Cause, Command, Evidence, Finding, Observation, RolloutState, Status, Transition, Verb
 from state.tables import CommandStatus, Switch
 
 READ_ALONG = frozenset({"killed", "flag_taken_by"})
@@ -23,6 +23,7 @@ STATE_COLUMNS = tuple(field.name for field in fields(RolloutState) if field.name
 _state: TypeAdapter[RolloutState] = TypeAdapter(RolloutState)
 _evidence: TypeAdapter[Evidence] = TypeAdapter(Evidence)
 _finding: TypeAdapter[Finding] = TypeAdapter(Finding)
+_observation: TypeAdapter[Observation] = TypeAdapter(Observation)
 _flag: TypeAdapter[Flag] = TypeAdapter(Flag)
 
 _STATUSES = {str(status): status for status in Status}
@@ -151,6 +152,8 @@ def state_columns(state: RolloutState) -> dict[str, Any]:
         "status": str(state.status),
         "settings": settings_json(state.settings),
         "extension": state.extension.text,
+        "observation": state.observation and _observation.dump_json(state.observation).decode(),
+        "noted": ",".join(map(str, state.noted)),
     }
 
 
@@ -160,6 +163,8 @@ def state(values: Iterable[Any], *, killed: bool, flag_taken_by: str | None = No
     columns["status"] = _STATUSES[columns["status"]]
     columns["settings"] = orjson.loads(columns["settings"])
     columns["extension"] = _duration(columns["extension"])
+    columns["observation"] = columns["observation"] and _observation.validate_json(columns["observation"])
+    columns["noted"] = _places(columns["noted"])
     return RolloutState(**columns, killed=killed, flag_taken_by=flag_taken_by)
 
 
@@ -264,3 +269,8 @@ def args_json(args: Mapping[str, JsonValue]) -> str:
 
 
 _duration = lru_cache(maxsize=1024)(Duration.parse)
+
+
+@lru_cache(maxsize=1024)
+def _places(text: str) -> tuple[int, ...]:
+    return tuple(map(int, text.split(","))) if text else ()

@@ -74,12 +74,15 @@ class RolloutRow(SQLModel, table=True):
     hold_skipped: bool
     question: int
     approved: bool
+    decided: bool
     reason: str = text_column()
     epoch: int
     settings_epoch: int
     promise: int
     seen_phases: int
     fell_from: int | None
+    observation: str | None = text_column()
+    noted: str  # places of trees, joined by commas
     due_at: datetime | None = instant_column()
     settled_at: datetime | None = instant_column()  # everything due up to here was done or found blocked
     run_id: str | None

@@ -8,7 +8,8 @@ import orjson
 
 from plans.schema import Then
 from rollout.model import Evidence, Finding, Role, Verdict
-from state.rows import evidence, evidence_json
+from state.rows import STATE_COLUMNS, evidence, evidence_json, state, state_columns, state_from_json, state_json
+from tests.unit.rollout.trees import BEGIN, DAY, raised, started, taken
 
 AT = datetime(2026, 12, 1, 14, tzinfo=UTC)
 SHIP = Finding(
@@ -39,3 +40,14 @@ def test_a_finding_without_a_role_is_a_stopping_criterion() -> None:
     (found,) = evidence(orjson.dumps(stored).decode()).findings
 
     assert (Role.STOP, 0, None, None) == (found.role, found.place, found.low, found.high)
+
+
+def test_a_state_under_observation_is_read_back_whole() -> None:
+    """What a tree has to remember survives the columns of the rollout and the lines of its journal."""
+    observing = raised()
+    noted = taken(started(), BEGIN + DAY, tune_note=Verdict.BREACH).after
+
+    for known in (observing, noted):
+        columns = state_columns(known)
+        assert known == state([columns[name] for name in STATE_COLUMNS], killed=False)
+        assert known == state_from_json(state_json(known))
