@@ -17,6 +17,7 @@ from sluice import demo as demo_story
 from sluice import plan_files, render, rollouts, switches
 from sluice import serve as serving_alone
 from sluice import up as house
+from sluice.backtest.command import backtest
 from sluice.errors import CommandError, RefusedError, UnreachableError
 from sluice.evidence import evidence
 from sluice.options import AsJson, Data, PlanFile, settings
@@ -144,6 +145,7 @@ COMMANDS: Sequence[tuple[str, str, Any]] = (
     (PLANS, "validate", validate),
     (PLANS, "preview", preview),
     (PLANS, "simulate", simulate),
+    (PLANS, "backtest", backtest),
     (PLANS, "serve", serve),
     (ROLLOUTS, "submit", rollouts.submit),
     (ROLLOUTS, "list", rollouts.list_),

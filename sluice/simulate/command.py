@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import time
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
 from gates.planner import assumed
 from plans.load import Known
@@ -17,11 +13,11 @@ from plans.schema import Plan
 from plans.timeline import start_due, zone
 from sluice import plan_files, render
 from sluice.options import AsJson, PlanFile, emit
+from sluice.progress import cores, watched
 from sluice.simulate import runs, words
 from sluice.simulate.faults import parse
-from sluice.simulate.outcome import Tally, many_json, one_json
+from sluice.simulate.outcome import many_json, one_json
 
-LONG = 1.0
 EVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -62,13 +58,8 @@ def simulate(
         told = one_json(runs.one(case), case.traffic, case.spells)
         emit(told, words.one(case, told), as_json=as_json)
     else:
-        told = many_json(list(_watched(runs.many(case, runs_, _cores()), runs_)), seed)
+        told = many_json(list(watched(runs.many(case, runs_, cores()), runs_, "rehearsing")), seed)
         emit(told, words.many(case, told), as_json=as_json)
-
-
-def _cores() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _from(plan: Plan, start: str | None, now: datetime) -> tuple[Plan, datetime]:
@@ -77,18 +68,3 @@ def _from(plan: Plan, start: str | None, now: datetime) -> tuple[Plan, datetime]
         today = now.astimezone(zone(plan)).replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
         return plan_files.placed(plan, start, today.astimezone(UTC))
     return plan, start_due(plan, EVER)
-
-
-def _watched(tallies: Iterator[Tally], total: int) -> Iterator[Tally]:
-    """The runs, with a bar on a terminal once they take longer than a second."""
-    console, began = render.console(stderr=True), time.monotonic()
-    bar = Progress(BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console, transient=True)
-    task = bar.add_task("rehearsing", total=total)
-    try:
-        for tally in tallies:
-            yield tally
-            bar.advance(task)
-            if console.is_terminal and not bar.live.is_started and time.monotonic() - began > LONG:
-                bar.start()
-    finally:
-        bar.stop()

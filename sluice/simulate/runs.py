@@ -54,13 +54,13 @@ def prepared(plan: Plan, text: str, traffic: Traffic, faults: Sequence[Fault], s
     for fault in faults:
         check(fault, plan, traffic)
     dated = spells(faults, plan, starts(plan, submitted))
-    return Case(plan=_concrete(plan), text=text, traffic=traffic, spells=dated, submitted=submitted, seed=seed)
+    return Case(plan=concrete(plan), text=text, traffic=traffic, spells=dated, submitted=submitted, seed=seed)
 
 
 def one(case: Case) -> Ended:
     """The first run of a case."""
-    with _stores() as stores:
-        return _run(next(stores), case, 0)
+    with stores() as empty:
+        return _run(next(empty), case, 0)
 
 
 def many(case: Case, runs: int, cores: int = 1) -> Iterator[Tally]:
@@ -92,8 +92,8 @@ def _ignore_interrupts() -> None:
 
 
 def _these(case: Case, runs: range) -> Iterator[Tally]:
-    with _stores() as stores:
-        for run, store in zip(runs, stores, strict=False):
+    with stores() as empty:
+        for run, store in zip(runs, empty, strict=False):
             yield tally(_run(store, case, run), case.traffic, case.spells)
 
 
@@ -103,7 +103,7 @@ def _run(store: Store, case: Case, run: int) -> Ended:
 
 
 @contextmanager
-def _stores() -> Iterator[Iterator[Store]]:
+def stores() -> Iterator[Iterator[Store]]:
     """One empty store after another; each takes the place of the one before, so that statements stay prepared."""
     empty, engine = connect(MEMORY), connect(MEMORY)
     try:
@@ -127,6 +127,6 @@ def _emptied(engine: Engine, empty: Engine) -> Store:
     return Store(engine, PROCESS, settle)
 
 
-def _concrete(plan: Plan) -> Plan:
+def concrete(plan: Plan) -> Plan:
     """The plan for a flag that nobody has heard of: what `stable: current` is makes no difference to a rehearsal."""
     return plan.model_copy(update={"stable": dict(plan.candidate)}) if plan.stable == "current" else plan

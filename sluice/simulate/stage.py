@@ -19,7 +19,7 @@ from rollout.counting import event_names
 from rollout.decide import decide, due
 from rollout.describe import look_notices
 from rollout.model import Bucket, Cause, Evidence, RolloutState, Status, Transition, Verb
-from sluice.simulate.traffic import Stream
+from sluice.simulate.traffic import Crowd
 from state.clock import Clock, HandClock
 from state.events import Events
 from state.recording import Recorded, record
@@ -59,7 +59,7 @@ class Sight:
     next_pass: datetime
 
 
-def rehearse(store: Store, plan: Plan, text: str, stream: Stream, submitted: datetime) -> Ended:
+def rehearse(store: Store, plan: Plan, text: str, stream: Crowd, submitted: datetime) -> Ended:
     """Run a plan from submission to its end, or until half as long again as it would take without any trouble.
 
     Approvals are given at once, by a person named `rehearsal`; a hold is not lifted, and ends it.
@@ -81,7 +81,7 @@ def starts(plan: Plan, submitted: datetime) -> datetime:
 class _Stage:
     """One rollout, the hands of its clock, and how far its buckets are filled."""
 
-    def __init__(self, store: Store, name: str, stream: Stream, submitted: datetime) -> None:
+    def __init__(self, store: Store, name: str, stream: Crowd, submitted: datetime) -> None:
         self.store, self.name, self.stream = store, name, stream
         self.hand = HandClock(submitted)
         self.clock = Clock(store, self.hand.now)

@@ -13,10 +13,10 @@ from functools import lru_cache
 from itertools import accumulate
 from math import exp, lgamma, log, sqrt
 from random import Random
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from gates.planner import DAY, Traffic
-from plans.schema import Plan
+from plans.schema import Metric, Plan
 from rollout.model import FULL, Bucket, Counts, RolloutState
 from sluice.simulate.faults import Kind, Spell, rate
 
@@ -41,6 +41,18 @@ class Tables(NamedTuple):
     good: Table
     control_bad: Table
     control_good: Table
+
+
+class Crowd(Protocol):
+    """Whatever can say what both cohorts did, stretch after stretch."""
+
+    def bucket(self, state: RolloutState, start: datetime, end: datetime) -> Bucket:
+        """What both cohorts did between two instants in which `state` was in force."""
+        ...
+
+    def heard(self, buckets: Sequence[Bucket]) -> set[str]:
+        """The event names that such counts imply."""
+        ...
 
 
 class Stream:
@@ -72,17 +84,7 @@ class Stream:
 
     def heard(self, buckets: Sequence[Bucket]) -> set[str]:
         """The event names that such counts imply."""
-        return {event for bucket in buckets for name in bucket.counts for event in self._events(name, bucket)}
-
-    def _events(self, name: str, bucket: Bucket) -> Iterator[str]:
-        metric = self._plan.metrics[name]
-        both = bucket.counts[name][0] + bucket.counts[name][1]
-        if both.total:
-            yield metric.of
-        if metric.bad and both.bad:
-            yield metric.bad
-        if metric.good and both.total > both.bad:
-            yield metric.good
+        return events_in(self._plan, buckets)
 
     def _counts(self, of: Tables) -> tuple[Counts, Counts]:
         bad, control_bad = self._drawn(of.bad), self._drawn(of.control_bad)
@@ -111,6 +113,23 @@ class Stream:
             return poisson(0.0), poisson(0.0)
         bad = 1 - shown if good else shown
         return poisson(units * bad), poisson(units * (1 - bad))
+
+
+def events_in(plan: Plan, buckets: Sequence[Bucket]) -> set[str]:
+    """The event names that counts of a plan's metrics imply."""
+    return {
+        event for bucket in buckets for name in bucket.counts for event in _events(plan.metrics[name], bucket, name)
+    }
+
+
+def _events(metric: Metric, bucket: Bucket, name: str) -> Iterator[str]:
+    both = bucket.counts[name][0] + bucket.counts[name][1]
+    if both.total:
+        yield metric.of
+    if metric.bad and both.bad:
+        yield metric.bad
+    if metric.good and both.total > both.bad:
+        yield metric.good
 
 
 def _share(exposure: int, active: Sequence[Spell]) -> float:
