@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from plans.load import loads
+from plans.schema import Then
 from rollout.commands import ALLOWED
 from rollout.decide import decide
 from rollout.model import (
@@ -13,6 +14,7 @@ from rollout.model import (
     Command,
     Evidence,
     Finding,
+    Role,
     RolloutState,
     Status,
     Transition,
@@ -33,7 +35,7 @@ stable:    {model: v1, min_confidence: 0.7}
 candidate: {model: v2, min_confidence: 0.7}
 phases:
   - {name: alpha, expose: 1%, hold: 1d, approval: required, adjust: [{at: 1h, set: {min_confidence: 0.8}}]}
-  - {name: beta, expose: 10%, hold: 1d, approval: required}
+  - {name: beta, expose: 10%, hold: 1d, approval: required, decide: {ship: e < control, revert: e > control}}
   - {name: ga, expose: 100%, hold: 1d}
 metrics:
   e: {source: events, bad: bad, of: all}
@@ -46,7 +48,11 @@ stop:
     - {when: s > 2x control, on_no_data: revert}
     - {when: h > 2x control, then: hold}
     - {when: d > 2x control, then: disable}
+tune:
+  - {metric: e, when: "> 10%", raise: {min_confidence: 0.1}, observe: 1h, keep_if: "< 5%", note_if: "< 5%"}
 """)
+TREE = (Role.TUNE_WHEN, Role.TUNE_KEEP, Role.TUNE_NOTE)
+TEST = (Role.SHIP, Role.REVERT)
 ARGUMENTS: dict[Verb, list[dict[str, object]]] = {
     Verb.SET: [{"settings": {"min_confidence": 0.9}}],
     Verb.EXTEND: [{"duration": "2d"}],
@@ -102,16 +108,22 @@ def _driven() -> set[Arrow]:
 
 
 def _essence(state: RolloutState) -> object:
-    return state.status, state.phase, state.adjusted, state.approved, state.hold_skipped, state.fell_from
+    tree = (state.observation is not None, state.noted, tuple(state.settings.values()))
+    test = (state.decided, state.approved)
+    return state.status, state.phase, state.adjusted, state.hold_skipped, state.fell_from, tree, test
 
 
 def _transitions(state: RolloutState) -> Iterator[Transition]:
-    """What each single cause does to a state, early in the phase and long after its hold."""
-    began = max(state.since, state.entered or state.since)
+    """What each single cause does to a state, early in the phase and long after its hold or a raise."""
+    raised = state.observation.since if state.observation else state.since
+    began = max(state.since, state.entered or state.since, raised)
     for now in (began, began + timedelta(days=30)):
         quiet = _evidence(state, now, {})
         causes = [(quiet, ()), *((quiet, (command,)) for command in _commands(now))]
         causes += [(_evidence(state, now, {text: verdict}), ()) for text, verdict in _alarms(state)]
+        for role, verdict in _branches(state):
+            found = _evidence(state, now, {role: verdict})
+            causes += [(found, ()), *((found, (command,)) for command in _commands(now) if role in TEST)]
         for evidence, commands in causes:
             if transition := decide(PLAN, state, evidence, commands, now):
                 yield transition
@@ -130,7 +142,26 @@ def _alarms(state: RolloutState) -> Iterator[tuple[str, Verdict]]:
         yield criterion.text, Verdict.NO_DATA
 
 
+def _branches(state: RolloutState) -> Iterator[tuple[Role, Verdict]]:
+    """What the tree and the test may establish, or find to be worth nothing."""
+    for role in (*TREE, *TEST) if state.phase > NOT_STARTED else ():
+        yield role, Verdict.BREACH
+        yield role, Verdict.INVALID
+
+
 def _evidence(state: RolloutState, now: datetime, verdicts: dict[str, Verdict]) -> Evidence:
+    branches = tuple(
+        Finding(
+            criterion="e > 10%",
+            then=Then.NOTIFY,
+            verdict=verdicts.get(role, Verdict.INSUFFICIENT),
+            reason=f"{role}: told so",
+            role=role,
+            place=place,
+        )
+        for roles, place in ((TREE, 0), (TEST, 1))
+        for role in roles
+    )
     findings = tuple(
         Finding(
             criterion=criterion.text,
@@ -141,4 +172,4 @@ def _evidence(state: RolloutState, now: datetime, verdicts: dict[str, Verdict]) 
         )
         for criterion in PLAN.stop.criteria
     )
-    return Evidence(at=now, findings=findings, promise=state.promise, settings_epoch=state.settings_epoch)
+    return Evidence(at=now, findings=(*findings, *branches), promise=state.promise, settings_epoch=state.settings_epoch)

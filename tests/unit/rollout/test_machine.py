@@ -6,18 +6,36 @@ how the core decides. A crash is a decision thrown away before it was written do
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from plans.load import loads
 from plans.timeline import next_open, next_thaw
 from rollout.decide import decide, initial, kill, restore
 from rollout.exposure import Variant, served, variant
 from rollout.model import FULL, Cause, Command, Evidence, RolloutState, Status, Transition, Verb, Verdict
-from tests.unit.rollout.story import BEGIN, DAY, PLAN, command, evidence
+from tests.unit.rollout.story import BEGIN, DAY, PLAN_TEXT, command
+from tests.unit.rollout.trees import look
 
+TESTED = """\
+    hold: 7d
+    decide: {ship: refusals < control - 1pp, revert: refusals > control, ask: complaints > control}
+"""
+TREE = """\
+tune:
+  - metric: irrelevant
+    when: "> 10%"
+    raise: {min_confidence: 0.1, up_to: 0.9}
+    observe: 1d
+    keep_if: "< 5%"
+    note_if: "< 5%"
+"""
+PLAN = loads(PLAN_TEXT.replace("    hold: 7d\n", TESTED) + TREE)
+STILL = frozenset({Verb.START, Verb.ADVANCE, Verb.COMPLETE, Verb.ADJUST, Verb.DECIDE, Verb.AWAIT_APPROVAL, Verb.TUNE})
 GROWTH = frozenset({Verb.START, Verb.ADVANCE, Verb.COMPLETE, Verb.RESUME})
 ASKS = st.sampled_from(
     [
@@ -33,6 +51,7 @@ ASKS = st.sampled_from(
         (Verb.ROLLBACK, {}),
     ]
 )
+BRANCHES = st.sampled_from([Verdict.INSUFFICIENT] * 6 + [Verdict.BREACH] * 3 + [Verdict.INVALID])
 VERDICTS = st.sampled_from([Verdict.INSUFFICIENT] * 6 + [Verdict.PASS, Verdict.NO_DATA, Verdict.BREACH])
 
 
@@ -50,18 +69,28 @@ class Rollout(RuleBasedStateMachine):
     @initialize()
     def look_first(self) -> None:
         """Every rollout begins with evidence that says nothing."""
-        self.known = evidence(self.state, self.now)
+        self.known = look(self.state, self.now, PLAN)
 
     @rule(hours=st.integers(1, 24 * 9))
     def time_passes(self, hours: int) -> None:
         """The clock jumps; nobody looks."""
         self.now += timedelta(hours=hours)
 
-    @rule(error_rate=VERDICTS, refusals=VERDICTS, complaints=VERDICTS)
+    @rule(
+        error_rate=VERDICTS,
+        refusals=VERDICTS,
+        complaints=VERDICTS,
+        tune_when=BRANCHES,
+        tune_keep=BRANCHES,
+        tune_note=BRANCHES,
+        ship=BRANCHES,
+        revert=BRANCHES,
+        ask=BRANCHES,
+    )
     def the_guard_looks(self, **verdicts: Verdict) -> None:
         """One pass with fresh evidence: an established breach of a started rollout ends it in that very pass."""
         watched = self.state.watched
-        self.known = evidence(self.state, self.now, **verdicts)
+        self.known = look(self.state, self.now, PLAN, **verdicts)
         self._pass(())
         if watched and Verdict.BREACH in (verdicts["error_rate"], verdicts["refusals"]):
             assert self.state.status in {Status.REVERTED, Status.DISABLED}
@@ -110,6 +139,33 @@ class Rollout(RuleBasedStateMachine):
             assert not stale
         if step.verb is Verb.ADVANCE and PLAN.phases[before.phase].approval:
             assert before.approved
+        if step.verb is Verb.ADVANCE and PLAN.phases[before.phase].decide:
+            assert before.approved or before.decided
+        self._check_tree(step)
+
+    def _check_tree(self, step: Transition) -> None:
+        """A tree raises by steps within its bound, judges no raise early, undoes what it did and nothing else."""
+        before, after, observed = step.before, step.after, step.before.observation
+        if observed:
+            assert step.verb not in STILL
+        if step.verb is Verb.TUNE:
+            assert next_thaw(PLAN, self.now) == self.now
+            assert before.status in {Status.RUNNING, Status.AWAITING_APPROVAL}
+            assert not before.killed
+            low, high = (float(str(state.settings["min_confidence"])) for state in (before, after))
+            assert {**before.settings, "min_confidence": high} == after.settings
+            assert low < high <= 0.9
+        if step.verb is Verb.KEEP:
+            assert observed is not None
+            assert self.now >= observed.since + DAY
+            assert replace(before, revision=after.revision, observation=None, noted=(0,)) == after
+        if step.verb is Verb.NOTE:
+            assert replace(before, revision=after.revision, noted=(0,)) == after
+        if step.verb is Verb.REVERT and after.settings != before.settings:
+            assert observed is not None
+            assert {**before.settings, **observed.undo} == after.settings
+        if not after.status.live:
+            assert after.observation is None
 
     @invariant()
     def exposure_is_the_phases_own_or_zero(self) -> None:
