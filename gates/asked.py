@@ -9,7 +9,8 @@ from gates.streaks import Streak
 from plans.conditions import Condition
 from plans.expressions import DAY
 from plans.schema import Criterion, Phase, Plan, Then, Tune
-from plans.timeline import bucket_seconds, planned_buckets
+from plans.timeline import bucket_seconds, planned_buckets, zone
+from rollout.counting import TOTAL
 from rollout.model import Role
 
 ASSUMED_SIZE = 20_000
@@ -32,6 +33,7 @@ class Asked:
     min_samples: int = 0
     tolerate: float | None = None
     streak: Streak | None = None
+    zone: str = ""
 
     @property
     def where(self) -> str:
@@ -83,6 +85,7 @@ def _criterion(plan: Plan, place: int, criterion: Criterion, planned: float) -> 
         min_samples=criterion.min_samples,
         tolerate=criterion.tolerate,
         streak=Streak.parse(criterion.for_, plan.stop.check_every.total_seconds) if looks else None,
+        zone=zone(plan).key if criterion.when.aggregate == TOTAL else "",
     )
 
 

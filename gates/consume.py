@@ -6,11 +6,13 @@ buckets were batched into looks.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
 from gates.estimates import control_bounds, exceeded, margin_evidence
 from gates.memory import Known, Memory, Record, Trial, fresh
-from gates.rules import Against, Begins, Gate, Margin, Reads, Rule, Side, at_frozen, count
+from gates.rules import Against, Begins, Cap, Gate, Margin, Reads, Rule, Side, at_frozen, count
 from gates.sequential import (
     PROOF_CAP,
     Masses,
@@ -159,6 +161,8 @@ def _updated(rule: Rule, record: Record, bucket: Bucket, entry: Entry | None, en
         return Record(_looked(rule, rule.tests, record, noted, bucket), noted)
     if isinstance(rule.tests, Margin):
         return Record(_estimated(rule, rule.tests, record, treatment, control, bucket.exposure), noted)
+    if isinstance(rule.tests, Cap):
+        return Record(_spent(rule.tests, record.trial, bucket, treatment, control), noted)
     weight, left = entry if rule.begins is Begins.ANY_TIME else AT_ONCE
     masses, proof = _tested(rule, record, treatment, control, weight, bucket.exposure)
     found = evidence(masses, rule.tests.breach.weights, left)
@@ -191,6 +195,14 @@ def _estimated(rule: Rule, margin: Margin, record: Record, treatment: Counts, co
     tried = _tried(trial, sums, (), trial.found, trial.peak, treatment, control)
     found = margin_evidence(rule, margin, tried, known, fixed=stands_frozen(rule, known, exposure))
     return tried._replace(found=found, peak=found if margin.demanding else max(found, trial.peak))
+
+
+def _spent(cap: Cap, trial: Trial, bucket: Bucket, treatment: Counts, control: Counts) -> Trial:
+    """The day's sum after one bucket, which belongs to the day that it began on."""
+    day = bucket.start.astimezone(zoned(cap.zone)).date().toordinal()
+    before = trial.masses[1] if trial.masses and trial.masses[0] == day else 0.0
+    spent = before + treatment.sum
+    return _tried(trial, (day, spent), (), spent, max(spent, trial.peak), treatment, control)
 
 
 def _looked(rule: Rule, streak: Streak, record: Record, noted: Known, bucket: Bucket) -> Trial:
@@ -263,3 +275,6 @@ def _compared(
 
 def _cut(proof: Masses) -> Masses:
     return tuple([min(mass, PROOF_CAP) for mass in proof])
+
+
+zoned = lru_cache(maxsize=1_000)(ZoneInfo)

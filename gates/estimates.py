@@ -10,7 +10,7 @@ from gates.bounds import lower_bound, upper_bound
 from gates.intervals import Arm, Estimate, alone, difference, evidence_above, evidence_below, half_width, mean_arm
 from gates.intervals import share_arm as share_of
 from gates.memory import Known, Trial
-from gates.rules import Against, Compares, Margin, Reads, Rule, Side, count
+from gates.rules import Against, Cap, Compares, Margin, Reads, Rule, Side, count
 from gates.streaks import Looks, Streak
 from rollout.model import Counts
 
@@ -86,9 +86,12 @@ def control_bounds(rule: Rule, known: Known) -> tuple[float, float]:
 
 def shown_counts(rule: Rule, trial: Trial) -> tuple[Counts, Counts]:
     """Both cohorts' counts that a finding shows: since the evidence began, or those of the latest look."""
-    if isinstance(rule.tests, Streak):
-        looks = Looks.from_flat(trial.masses)
-        return looks.treatment, looks.control
+    match rule.tests:
+        case Streak():
+            looks = Looks.from_flat(trial.masses)
+            return looks.treatment, looks.control
+        case Cap():
+            return Counts(0, trial.treatment_total, trial.found), Counts()
     return tried_counts(trial)
 
 

@@ -21,9 +21,10 @@ from gates.sequential import (
 from gates.streaks import Streak
 from plans.expressions import Reference, TargetKind
 from plans.schema import Metric
+from rollout.counting import TOTAL
 from rollout.model import Role
 
-QUANTILES = {"p50": 0.5, "p90": 0.1, "p95": 0.05, "p99": 0.01}
+QUANTILE_SHARES = {"p50": 0.5, "p90": 0.1, "p95": 0.05, "p99": 0.01}
 """The share of units past a quantile."""
 PROVING = frozenset({Role.TUNE_KEEP, Role.TUNE_NOTE})
 COMPARING = frozenset({Role.SHIP, Role.REVERT})
@@ -82,6 +83,13 @@ class Margin(NamedTuple):
     proves: bool
 
 
+class Cap(NamedTuple):
+    """A sum that treatment may reach on one day of the plan's zone; `proves` says that a pass is asked for."""
+
+    zone: str
+    proves: bool
+
+
 class Level(NamedTuple):
     """A limit in the plan's terms, with what is tolerated of it."""
 
@@ -89,7 +97,7 @@ class Level(NamedTuple):
     limit: float
 
 
-Tests = Ratios | Rates | Margin | Streak
+Tests = Ratios | Rates | Margin | Streak | Cap
 
 
 def side_of(asked: Asked) -> Side:
@@ -100,7 +108,7 @@ def side_of(asked: Asked) -> Side:
 def reads_of(asked: Asked, metric: Metric) -> Reads:
     """What is read of the metric; a quantile reads the share of units past its limit."""
     if metric.value is not None:
-        return Reads.VALUE if asked.when.aggregate not in QUANTILES else Reads.BAD
+        return Reads.VALUE if asked.when.aggregate not in QUANTILE_SHARES else Reads.BAD
     return Reads.BAD if metric.bad else Reads.GOOD
 
 
@@ -151,7 +159,7 @@ def level_of(asked: Asked) -> Level:
     the square root of the limit. What is to be proved, or compared in a test, is taken at its word.
     """
     target = asked.when.target
-    limit = QUANTILES.get(asked.when.aggregate or "", target.value)
+    limit = QUANTILE_SHARES.get(asked.when.aggregate or "", target.value)
     if asked.tolerate is not None:
         return Level(asked.tolerate, limit)
     if asked.role in PROVING or asked.role in COMPARING or compares_of(asked) is Compares.LEVEL:
@@ -165,6 +173,8 @@ def level_of(asked: Asked) -> Level:
 
 def tests_of(asked: Asked, metric: Metric, threshold: float, demand: Demand) -> Tests:
     """The test that a condition is put to."""
+    if asked.when.aggregate == TOTAL:
+        return Cap(asked.zone, demand is Demand.PROOF)
     if asked.streak is not None:
         return asked.streak._replace(proves=demand is Demand.PROOF)
     difference = compares_of(asked) is Compares.DIFFERENCE

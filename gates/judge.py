@@ -11,7 +11,7 @@ from gates import words
 from gates.consume import consumed, frozen, place, renewed, stands_frozen
 from gates.estimates import interval, seen, shown_counts
 from gates.memory import Known, Memory, Record, blank
-from gates.rules import PROOF_NEEDED, Gate, Margin, Rule, Unsupported, compile, unsupported  # noqa: A004 - judge.compile
+from gates.rules import PROOF_NEEDED, Cap, Gate, Margin, Rule, Unsupported, compile, unsupported  # noqa: A004 - judge.compile
 from gates.sequential import Rates, Ratios
 from gates.streaks import Looks, Streak, clean
 from plans.schema import Plan
@@ -92,7 +92,7 @@ def _finding(rule: Rule, record: Record, look: Look) -> Finding:
     samples = known.samples if look.heard_phase == look.state.phase else 0
     verdict, missing = _verdict(rule, record, look, samples, fixed=fixed)
     treatment, control = shown_counts(rule, trial)
-    found = seen(rule, treatment, control, known, fixed=fixed)
+    found = treatment.sum if isinstance(rule.tests, Cap) else seen(rule, treatment, control, known, fixed=fixed)
     ends = interval(rule, rule.tests, trial, known, fixed=fixed) if isinstance(rule.tests, Margin) else None
     reason = missing or words.arithmetic(rule, record, verdict, found, ends, fixed=fixed)
     return Finding(
@@ -143,6 +143,8 @@ def _passed(rule: Rule, record: Record, *, fixed: bool) -> bool:
     match rule.tests:
         case Streak() as streak:
             return clean(streak, Looks.from_flat(record.trial.masses))
+        case Cap(proves=proves):
+            return proves
         case Margin(proves=proves):
             return proves and words.proved(rule, record, fixed=fixed) >= PROOF_NEEDED
         case Ratios(proof=asked) | Rates(proof=asked):

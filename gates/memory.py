@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from gates.rules import Begins, Gate, Reads, Rule
+from gates.rules import Begins, Cap, Gate, Reads, Rule
 from gates.sequential import Masses, Rates, Ratios, Unspent
 from gates.streaks import Streak
 from rollout.model import NOT_STARTED
@@ -19,7 +19,8 @@ class Trial(NamedTuple):
     """One criterion's evidence, which a new promise or new settings start afresh.
 
     `masses` are the e-process of a breach by alternative, `proof` that of a pass (empty where none is asked). Where
-    looks are counted `masses` holds those, where a number is estimated its sums and squares, treatment's first. `found`
+    looks are counted `masses` holds those, where a number is estimated its sums and squares, treatment's first, and
+    where sums have a cap the day (its ordinal) and what treatment reached on it. `found`
     is the evidence of a breach now and `peak` the highest so far: past the threshold it is there to stay. Counts are
     those of both cohorts since the evidence began.
     """
@@ -114,7 +115,7 @@ def fresh(rule: Rule) -> Trial:
     if isinstance(tests, Ratios | Rates):
         mass = 1.0 if rule.begins is Begins.AT_ONCE else 0.0
         return Trial((mass,) * len(tests.breach.weights), (1.0,) * len(tests.proof.weights) if tests.proof else ())
-    if isinstance(tests, Streak):
+    if isinstance(tests, Streak | Cap):
         return Trial((), (), 0.0, 0.0)
     return Trial((0.0,) * 4 if rule.reads is Reads.VALUE else (), ())
 

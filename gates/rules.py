@@ -10,8 +10,9 @@ from gates.asked import Asked, asked
 from gates.forms import (
     COMPARING,
     PROVING,
-    QUANTILES,
+    QUANTILE_SHARES,
     Against,
+    Cap,
     Compares,
     Demand,
     Margin,
@@ -30,13 +31,15 @@ from gates.forms import (
 )
 from gates.sequential import Onset, Rates, Ratios
 from gates.unjudged import LASTING, Unsupported, unsupported
+from plans.conditions import Condition
 from plans.schema import Metric, Plan, Then
 from plans.timeline import planned_buckets
-from rollout.counting import past_key
+from rollout.counting import TOTAL, past_key, total_key
 from rollout.model import Counts, Role
 
 __all__ = [
     "Against",
+    "Cap",
     "Compares",
     "Gate",
     "Margin",
@@ -71,7 +74,8 @@ class Rule:
     `tolerated`, `limit` and `baseline` are in the plan's own terms, `patience` is in seconds. `reads` is what the
     metric reads, `counted` the units that a test of a share counts. Evidence of `threshold` makes a breach: that a
     criterion's limit is crossed, or that a tree's or a decision's condition is established. Where a rule is `lasting`
-    its evidence outlives a change of settings; one of a `phase` counts in that alone.
+    its evidence outlives a change of settings; one of a `phase` counts in that alone. `past` says of a quantile what is
+    counted: `above 800 ms`.
     """
 
     text: str
@@ -103,6 +107,7 @@ class Rule:
     threshold: float
     lasting: bool
     needs_control: bool
+    past: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +131,10 @@ def compile(plan: Plan) -> Gate:  # noqa: A001 - the word for it, and never impo
 
 def promised(plan: Plan) -> int:
     """How many judgements share the plan's promise: all that may revert or disable by themselves; at least 1."""
-    stops = sum(criterion.then in LASTING and criterion.test == "sequential" for criterion in plan.stop.criteria)
+    stops = sum(
+        criterion.then in LASTING and criterion.test == "sequential" and criterion.when.aggregate != TOTAL
+        for criterion in plan.stop.criteria
+    )
     decisions = sum(phase.decide is not None for phase in plan.phases)
     return max(1, stops + len(plan.tune) + decisions)
 
@@ -151,7 +159,7 @@ def at_frozen(rule: Rule, tests: Ratios, low: float, high: float) -> Rates:
 def _rule(one: Asked, metric: Metric, threshold: float, demand: Demand) -> Rule:
     condition, against, reads = one.when, against_of(one, metric), reads_of(one, metric)
     subject = f"{condition.aggregate}({condition.metric})" if condition.aggregate else condition.metric
-    quantile = condition.aggregate in QUANTILES
+    unit = f" {metric.unit}" if metric.unit else ""
     tolerated, limit = level_of(one)
     needed = _needed(one, threshold)
     decides = one.role in COMPARING or one.role is Role.ASK
@@ -160,7 +168,7 @@ def _rule(one: Asked, metric: Metric, threshold: float, demand: Demand) -> Rule:
         subject=subject,
         wanted=condition.text.removeprefix(subject).strip(),
         metric=condition.metric,
-        key=past_key(condition.metric, condition.target.value) if quantile else condition.metric,
+        key=_key(condition),
         source=metric.source,
         of=metric.value or metric.of,
         named=metric.bad or metric.good or metric.value or "",
@@ -185,11 +193,20 @@ def _rule(one: Asked, metric: Metric, threshold: float, demand: Demand) -> Rule:
         threshold=needed,
         lasting=decides or (one.role is Role.STOP and one.then in LASTING),
         needs_control=against in {Against.CONTROL, Against.HISTORY},
+        past=f"above {condition.target.value:g}{unit}" if condition.aggregate in QUANTILE_SHARES else "",
     )
 
 
+def _key(condition: Condition) -> str:
+    if condition.aggregate in QUANTILE_SHARES:
+        return past_key(condition.metric, condition.target.value)
+    return total_key(condition.metric) if condition.aggregate == TOTAL else condition.metric
+
+
 def _needed(one: Asked, threshold: float) -> float:
-    """The evidence of a breach: for looks their number, for what is to be proved that of every pass."""
+    """The evidence of a breach: for looks their number, for a cap the sum, for what is proved that of every pass."""
+    if one.when.aggregate == TOTAL:
+        return one.when.target.value
     if one.streak is not None:
         return float(one.streak.needed)
     return PROOF_NEEDED if one.role in PROVING else threshold

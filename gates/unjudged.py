@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gates.asked import Asked, asked
-from gates.forms import COMPARING, PROVING, Compares, Reads, Side, compares_of, reads_of, side_of
+from gates.forms import COMPARING, PROVING, QUANTILE_SHARES, Compares, Side, compares_of, side_of
 from plans.schema import Criterion, Metric, Plan, Then
+from rollout.counting import EVENTS, TOTAL
 from rollout.model import Role
 
 LASTING = frozenset({Then.REVERT, Then.DISABLE})
@@ -38,14 +39,36 @@ def _problems(one: Asked, metric: Metric) -> list[str]:
     form = _unjudged_form(one, metric)
     if form:
         return [form]
-    return [problem for problem in (_bad_limit(one, metric), _bad_tolerance(one)) if problem]
+    return [problem for problem in (_bad_limit(one, metric), _bad_tolerance(one, metric)) if problem]
 
 
 def _unjudged_form(one: Asked, metric: Metric) -> str | None:
-    if one.when.aggregate or metric.value:
-        return "percentiles, means and totals are not judged yet; count units past a limit as `bad` instead"
-    if compares_of(one) is Compares.LEVEL and one.when.target.unit:
+    aggregate, compares = one.when.aggregate, compares_of(one)
+    if metric.value is not None and metric.source != EVENTS:
+        return f"numbers are judged of `events` only; let {metric.source} count units past a limit as `bad`"
+    if aggregate in QUANTILE_SHARES:
+        return _unjudged_quantile(one, compares)
+    if aggregate == TOTAL:
+        return _unjudged_total(one, compares)
+    if metric.value is None and compares is Compares.LEVEL and one.when.target.unit:
         return f"a share is compared with a share, not with {one.when.target.unit}; write `85%`"
+    return None
+
+
+def _unjudged_quantile(one: Asked, compares: Compares) -> str | None:
+    if compares is not Compares.LEVEL:
+        reference = one.when.target.reference
+        return f"a quantile is held against a number, not against {reference}; write one, such as `> 800ms`"
+    if one.tolerate is not None:
+        return "a quantile tolerates its own share of units past the limit; leave `tolerate` out"
+    return None
+
+
+def _unjudged_total(one: Asked, compares: Compares) -> str | None:
+    if one.role is not Role.STOP or compares is not Compares.LEVEL or side_of(one) is Side.BELOW:
+        return "a total is a cap on one day's sum; write `total(cost) > 500 usd per day` as a criterion"
+    if one.streak is not None or one.tolerate is not None:
+        return "a cap is reached or not; leave `test`, `for` and `tolerate` out"
     return None
 
 
@@ -62,7 +85,7 @@ def _bad_limit(one: Asked, metric: Metric) -> str | None:
         case Compares.DIFFERENCE:
             return _bad_difference(one)
         case Compares.LEVEL:
-            if reads_of(one, metric) is Reads.VALUE or 0 < limit < 1:
+            if metric.value is not None or 0 < limit < 1:
                 return None
             return f"a share limit lies between 0% and 100%; {limit:.4g} always or never holds"
     if one.role in PROVING or one.role in COMPARING:
@@ -81,14 +104,14 @@ def _bad_difference(one: Asked) -> str | None:
     return f"would stop a candidate that equals {reference}; write a difference on the harmful side"
 
 
-def _bad_tolerance(one: Asked) -> str | None:
+def _bad_tolerance(one: Asked, metric: Metric) -> str | None:
     limit, tolerate = one.when.target.value, one.tolerate
     if tolerate is None:
         return None
     if compares_of(one) is Compares.DIFFERENCE:
         return "a difference takes no tolerance: half of it is tolerated; remove it, or write a ratio"
     beyond = tolerate > limit if side_of(one) is Side.ABOVE else tolerate < limit
-    share = compares_of(one) is not Compares.RATIO
+    share = compares_of(one) is not Compares.RATIO and metric.value is None
     if beyond or tolerate <= 0 or (share and tolerate >= 1):
         return f"`tolerate: {tolerate:g}` does not lie on the harmless side of the limit {limit:g}"
     return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from gates.consume import proof
 from gates.estimates import Interval, fixed_level, level, margin_proof, shown_counts
 from gates.memory import Known, Record
-from gates.rules import PROOF_NEEDED, Against, Compares, Margin, Reads, Rule
+from gates.rules import PROOF_NEEDED, Against, Cap, Compares, Margin, Reads, Rule
 from gates.streaks import Looks, Streak
 from rollout.counting import EVENTS
 from rollout.model import Cohort, Counts, Role, Verdict
@@ -20,6 +20,8 @@ def arithmetic(
 ) -> str:
     """The counts, then the evidence, then the rule: `… = 6.3x; evidence 214 > 60; breach of "> 2x control"`."""
     trial = record.trial
+    if isinstance(rule.tests, Cap):
+        return _spent(rule, trial.peak if verdict is Verdict.BREACH else trial.found, verdict)
     if isinstance(rule.tests, Streak):
         rest = _looks(rule.tests, Looks.from_flat(trial.masses), int(trial.peak), verdict)
     elif verdict is Verdict.PASS:
@@ -69,7 +71,7 @@ def waiting(rule: Rule, why: str) -> str:
 def comparison(rule: Rule, record: Record, seen: float | None, *, fixed: bool) -> str:
     """The counts: `error_rate treatment 31/512 (6.1 %) vs control 44/4,608 (1.0 %) = 6.3x`; never divided by zero."""
     treatment, control = shown_counts(rule, record.trial)
-    lead = f"{rule.subject} treatment {_counts(rule, treatment)}"
+    lead = f"{rule.subject} treatment {_counts(rule, treatment)}{f' {rule.past}' if rule.past else ''}"
     if rule.against is Against.NOTHING:
         return lead
     if rule.needs_control and not fixed:
@@ -103,6 +105,14 @@ def _looks(streak: Streak, looks: Looks, peak: int, verdict: Verdict) -> str:
     """How many of the last looks found the limit crossed; of a breach, how many did then."""
     found = peak if verdict is Verdict.BREACH else len(looks.crossed)
     return f"{found} of {streak.looks} looks past the limit, {streak.needed} needed"
+
+
+def _spent(rule: Rule, spent: float, verdict: Verdict) -> str:
+    """Of a cap there is only the sum of one day."""
+    return (
+        f"{rule.subject} treatment {spent:,.2f}{_unit(rule)} in one day of {rule.limit:,g}{_unit(rule)}; "
+        f'{_said(rule, verdict)} "{rule.wanted}"'
+    )
 
 
 def _said(rule: Rule, verdict: Verdict) -> str:

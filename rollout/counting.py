@@ -7,15 +7,21 @@ the statistics assume: bad units per unit at risk, whatever the number of events
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import TypeVar
 
+from plans.conditions import Condition
 from plans.schema import Metric, Plan
 from rollout.model import Counts
 
 EVENTS = "events"
+QUANTILES = frozenset({"p50", "p90", "p95", "p99"})
+TOTAL = "total"
+MILLIONTH = 1_000_000  # sums are kept in whole millionths, so that the order of arrival changes nothing
+LARGEST = 1e9
+BITS = 2**64 - 1
 
 Unit = TypeVar("Unit")
 
@@ -30,6 +36,33 @@ class Share:
     good: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A metric as an event with a value; `limits` are those that quantiles are held against, `total` is asked for."""
+
+    metric: str
+    event: str
+    limits: tuple[float, ...]
+    total: bool
+
+
+def numbers(plan: Plan) -> tuple[Number, ...]:
+    """The plan's metrics that are numbers in the application's own events."""
+    asked: dict[str, list[Condition]] = {}
+    for condition in _conditions(plan):
+        asked.setdefault(condition.metric, []).append(condition)
+    return tuple(
+        Number(
+            name,
+            metric.value,
+            tuple(sorted({one.target.value for one in asked.get(name, ()) if one.aggregate in QUANTILES})),
+            any(one.aggregate == TOTAL for one in asked.get(name, ())),
+        )
+        for name, metric in plan.metrics.items()
+        if metric.source == EVENTS and metric.value is not None
+    )
+
+
 def shares(plan: Plan) -> tuple[Share, ...]:
     """The plan's metrics that are shares of the application's own events."""
     found = ((name, metric, _mark(metric)) for name, metric in plan.metrics.items() if metric.source == EVENTS)
@@ -39,6 +72,11 @@ def shares(plan: Plan) -> tuple[Share, ...]:
 def past_key(metric: str, limit: float) -> str:
     """Under which name buckets count the units whose number lies past a limit; no metric can have such a name."""
     return f"{metric} > {limit!r}"
+
+
+def total_key(metric: str) -> str:
+    """Under which name buckets count the plain sum of a number."""
+    return f"{TOTAL}({metric})"
 
 
 def event_names(plan: Plan) -> frozenset[str]:
@@ -62,6 +100,42 @@ def at_risk(
         bad = frozenset(marked.keys() - spoiled)
         total = len((of.keys() | marked.keys()) - spoiled)
     return Counts(len(bad), total), bad
+
+
+def drawn(of: Mapping[Unit, int], past: Mapping[Unit, int], lots: Mapping[Unit, float]) -> dict[Unit, int]:
+    """The units of whose events one, drawn by lot, lies past a limit: of many quick answers one slow is not all slow.
+
+    `past` are events past the limit per unit, of those in `of`; `lots` are numbers from 0 to 1, equal for equal units.
+    """
+    return {unit: 1 for unit, events in past.items() if events > lots[unit] * of[unit]}
+
+
+def summed(of: Mapping[int, int], millionths: Mapping[int, int]) -> Counts:
+    """One bucket's numbers of one cohort: each unit counts once, with the mean of its values."""
+    means = [millionths[unit] / MILLIONTH / events for unit, events in sorted(of.items())]
+    return Counts(0, len(means), sum(means), sum(mean * mean for mean in means))
+
+
+def totalled(millionths: Mapping[int, int]) -> Counts:
+    """One bucket's plain sum of one cohort."""
+    return Counts(0, len(millionths), sum(millionths.values()) / MILLIONTH)
+
+
+def lot(unit: int, at: int) -> float:
+    """A number from 0 to 1 that belongs to a unit (64 bits) and a bucket, evenly spread (splitmix64's finaliser)."""
+    mixed = (unit + at * 0x9E3779B97F4A7C15) & BITS
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        mixed = ((mixed ^ (mixed >> shift)) * factor) & BITS
+    return (mixed ^ (mixed >> 31)) / 2**64
+
+
+def _conditions(plan: Plan) -> Iterator[Condition]:
+    """The conditions that can name a part of a number: a tree's limits name a metric alone."""
+    yield from (criterion.when for criterion in plan.stop.criteria)
+    for phase in plan.phases:
+        if phase.decide is not None:
+            decide = phase.decide
+            yield from (condition for condition in (decide.ship, decide.revert, decide.ask) if condition is not None)
 
 
 def _mark(metric: Metric) -> str | None:

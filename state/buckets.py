@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
 from operator import attrgetter
@@ -11,14 +11,26 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import orjson
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, select, text
+from sqlalchemy import ColumnElement, Connection, Table, and_, bindparam, delete, select, text
 
 from plans.load import from_json
 from plans.timeline import zone
-from rollout.counting import Share, at_risk, shares
+from rollout.counting import (
+    Number,
+    Share,
+    at_risk,
+    drawn,
+    lot,
+    numbers,
+    past_key,
+    shares,
+    summed,
+    total_key,
+    totalled,
+)
 from rollout.model import Bucket, Cohort, Counts
 from state.columns import from_micros, micros
-from state.count_tables import bad_units, batches, buckets, slots, units
+from state.count_tables import bad_units, batches, buckets, slots, unit_sums, units
 from state.tables import clocks, rollouts
 from state.transactions import Transactions
 
@@ -33,14 +45,15 @@ Tallies = Mapping[tuple[str, str], Tally]
 
 
 class Counting(NamedTuple):
-    """How a shape of plan counts: its shares, and the zone of its days."""
+    """How a shape of plan counts: its shares and numbers, and the zone of its days."""
 
     shares: tuple[Share, ...]
+    numbers: tuple[Number, ...]
     zone: ZoneInfo
 
 
 class Open(NamedTuple):
-    """A bucket that is about to close, with its events per unit by (cohort, event)."""
+    """A bucket that is about to close, with its events, and the sums of their values, per unit by (cohort, event)."""
 
     rollout: int
     start: datetime
@@ -50,6 +63,7 @@ class Open(NamedTuple):
     exposure: int
     settings_epoch: int
     tallies: Tallies
+    sums: Tallies
 
 
 def close_some(store: Transactions, settled: datetime) -> bool:
@@ -61,7 +75,7 @@ def close_some(store: Transactions, settled: datetime) -> bool:
             return False
         found = tx.execute(select(slots).where(closing)).all()
         rules = _rules(tx, {row.rollout_id for row in found})
-        for opened in _opened(found, _tallies(tx, closing)):
+        for opened in _opened(found, _tallies(tx, units, closing), _tallies(tx, unit_sums, closing)):
             _close(tx, opened, rules[opened.rollout])
         _tidy(tx, closing, list(rules), sealed)
     return True
@@ -108,10 +122,17 @@ def _bucket(row: Any) -> Bucket:
         exposure=row.exposure,
         settings_epoch=row.settings_epoch,
         counts={
-            metric: (Counts(treated, exposed), Counts(bad, total))
-            for metric, (treated, exposed, bad, total) in orjson.loads(row.counts).items()
+            metric: (Counts(*numbers[0:2], *numbers[4:6]), Counts(*numbers[2:4], *numbers[6:8]))
+            for metric, numbers in orjson.loads(row.counts).items()
         },
     )
+
+
+def plain(treatment: Counts, control: Counts) -> list[float]:
+    """Both cohorts' counts as a bucket's row keeps them: bad and total of each, then sums where there are any."""
+    counts: list[float] = [treatment.bad, treatment.total, control.bad, control.total]
+    sums = [treatment.sum, treatment.squares, control.sum, control.squares]
+    return counts + sums if any(sums) else counts
 
 
 def _seal(tx: Connection, settled: datetime) -> datetime:
@@ -157,58 +178,103 @@ class _Shaped:
 def _counting(shaped: _Shaped) -> Counting:
     plan = from_json(shaped.plan)
     shaped.plan = ""
-    return Counting(shares(plan), zone(plan))
+    return Counting(shares(plan), numbers(plan), zone(plan))
 
 
-def _tallies(tx: Connection, closing: ColumnElement[bool]) -> dict[int, dict[int, int]]:
-    """Events per unit by slot."""
+def _tallies(tx: Connection, rows: Table, closing: ColumnElement[bool]) -> dict[int, dict[int, int]]:
+    """What is kept per unit, by slot: events, or the sums of their values."""
     tallies: defaultdict[int, dict[int, int]] = defaultdict(dict)
-    for slot, unit, events in tx.execute(select(units).where(units.c.slot.in_(select(slots.c.id).where(closing)))):
-        tallies[slot][unit] = events
+    for slot, unit, number in tx.execute(select(rows).where(rows.c.slot.in_(select(slots.c.id).where(closing)))):
+        tallies[slot][unit] = number
     return tallies
 
 
-def _opened(found: Sequence[Any], tallies: Mapping[int, Tally]) -> list[Open]:
+def _opened(found: Sequence[Any], tallies: Mapping[int, Tally], sums: Mapping[int, Tally]) -> list[Open]:
     """The buckets of the slots, in order; those that an epoch's end overtook become one at that end."""
     gathered: defaultdict[tuple[int, datetime, int], list[Any]] = defaultdict(list)
     for row in found:
         gathered[row.rollout_id, min(row.start, row.until), row.epoch].append(row)
-    return [_gather(key, gathered[key], tallies) for key in sorted(gathered)]
+    return [_gather(key, gathered[key], tallies, sums) for key in sorted(gathered)]
 
 
-def _gather(key: tuple[int, datetime, int], found: Sequence[Any], tallies: Mapping[int, Tally]) -> Open:
+def _gather(
+    key: tuple[int, datetime, int], found: Sequence[Any], tallies: Mapping[int, Tally], sums: Mapping[int, Tally]
+) -> Open:
+    last = max(found, key=attrgetter("until"))
+    both = _merged(found, tallies), _merged(found, sums)
+    return Open(*key, last.until, last.phase, last.exposure, last.settings_epoch, *both)
+
+
+def _merged(found: Sequence[Any], tallies: Mapping[int, Tally]) -> Tallies:
     merged: defaultdict[tuple[str, str], dict[int, int]] = defaultdict(dict)
     for row in found:
         tally = merged[row.cohort, row.event]
-        for unit, events in tallies.get(row.id, {}).items():
-            tally[unit] = tally.get(unit, 0) + events
-    last = max(found, key=attrgetter("until"))
-    return Open(*key, last.until, last.phase, last.exposure, last.settings_epoch, merged)
+        for unit, number in tallies.get(row.id, {}).items():
+            tally[unit] = tally.get(unit, 0) + number
+    return merged
+
+
+class _Closing:
+    """One bucket's counts, share by share and number by number, and the units that turned bad in it."""
+
+    def __init__(self, tx: Connection, opened: Open, counting: Counting) -> None:
+        self._tx = tx
+        self._opened = opened
+        self._day = opened.start.astimezone(counting.zone).date().isoformat()
+        self.turned: list[dict[str, Any]] = []
+        self.counts: dict[str, list[float]] = {}
+
+    def share(self, share: Share) -> None:
+        """Units at risk and bad ones among them."""
+        self._keep(share.metric, [self._at_risk(share, cohort, self._events(cohort, share.mark)) for cohort in COHORTS])
+
+    def number(self, number: Number) -> None:
+        """Sums over units, units past each limit, and the plain sum where it is asked for."""
+        self._keep(number.metric, [self._sums(cohort, number, summed) for cohort in COHORTS])
+        for limit in number.limits:
+            share = Share(past_key(number.metric, limit), number.event, past_key(number.event, limit), good=False)
+            self._keep(share.metric, [self._at_risk(share, cohort, self._drawn(cohort, share)) for cohort in COHORTS])
+        if number.total:
+            plain_sum = [self._sums(cohort, number, lambda _, sums: totalled(sums)) for cohort in COHORTS]
+            self._keep(total_key(number.metric), plain_sum)
+
+    def _events(self, cohort: Cohort, event: str) -> Tally:
+        return self._opened.tallies.get((cohort, event), {})
+
+    def _sums(self, cohort: Cohort, number: Number, made: Callable[[Tally, Tally], Counts]) -> Counts:
+        return made(self._events(cohort, number.event), self._opened.sums.get((cohort, number.event), {}))
+
+    def _drawn(self, cohort: Cohort, share: Share) -> Tally:
+        past, at = self._events(cohort, share.mark), micros(self._opened.start)
+        return drawn(self._events(cohort, share.of), past, {unit: lot(unit, at) for unit in past})
+
+    def _at_risk(self, share: Share, cohort: Cohort, marked: Tally) -> Counts:
+        of = self._events(cohort, share.of)
+        where = {"rollout_id": self._opened.rollout, "day": self._day, "metric": share.metric, "cohort": str(cohort)}
+        counted, bad = at_risk(share, of, marked, _spoiled(self._tx, where) if of or marked else frozenset())
+        self.turned += ({**where, "unit": unit} for unit in bad)
+        return counted
+
+    def _keep(self, metric: str, both: Sequence[Counts]) -> None:
+        if any(counts.total for counts in both):
+            self.counts[metric] = plain(*both)
 
 
 def _close(tx: Connection, opened: Open, counting: Counting) -> None:
-    day = opened.start.astimezone(counting.zone).date().isoformat()
-    counts: dict[str, list[int]] = {}
-    turned: list[dict[str, Any]] = []
+    closing = _Closing(tx, opened, counting)
     for share in counting.shares:
-        columns: list[int] = []
-        for cohort in COHORTS:
-            of, marked = opened.tallies.get((cohort, share.of), {}), opened.tallies.get((cohort, share.mark), {})
-            where = {"rollout_id": opened.rollout, "day": day, "metric": share.metric, "cohort": str(cohort)}
-            counted, bad = at_risk(share, of, marked, _spoiled(tx, where) if of or marked else frozenset())
-            columns += (counted.bad, counted.total)
-            turned += ({**where, "unit": unit} for unit in bad)
-        if any(columns):
-            counts[share.metric] = columns
-    if turned:
-        tx.execute(bad_units.insert(), turned)
-    tx.execute(buckets.insert().values(**_columns(opened), counts=orjson.dumps(counts).decode()))
+        closing.share(share)
+    for number in counting.numbers:
+        closing.number(number)
+    if closing.turned:
+        tx.execute(bad_units.insert(), closing.turned)
+    tx.execute(buckets.insert().values(**_columns(opened), counts=orjson.dumps(closing.counts).decode()))
 
 
 def _columns(opened: Open) -> dict[str, Any]:
     named = opened._asdict()
     named["rollout_id"] = named.pop("rollout")
-    del named["tallies"]
+    del named["tallies"], named["sums"]
     return named
 
 
@@ -223,7 +289,8 @@ def _spoiled(tx: Connection, where: Mapping[str, Any]) -> frozenset[int]:
 
 def _tidy(tx: Connection, closed: ColumnElement[bool], keys: Sequence[int], sealed: datetime) -> None:
     """Drop the tallies of closed buckets, units of days gone by, and old batch ids."""
-    tx.execute(delete(units).where(units.c.slot.in_(select(slots.c.id).where(closed))))
+    for rows in (units, unit_sums):
+        tx.execute(delete(rows).where(rows.c.slot.in_(select(slots.c.id).where(closed))))
     tx.execute(delete(slots).where(closed))
     gone = bad_units.c.day < (sealed - DAYS_KEPT).date().isoformat()
     tx.execute(delete(bad_units).where(bad_units.c.rollout_id.in_(keys), gone))

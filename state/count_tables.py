@@ -56,6 +56,28 @@ class UnitRow(SQLModel, table=True):
     events: int
 
 
+class UnitSumRow(SQLModel, table=True):
+    """The sum of the values of one unit's events of a slot, in whole millionths."""
+
+    __tablename__: ClassVar[Any] = "unit_sum"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    slot: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    unit: int = Field(primary_key=True, sa_type=BigInteger, sa_column_kwargs={"autoincrement": False})
+    millionths: int = Field(sa_type=BigInteger)
+
+
+class MetUnitRow(SQLModel, table=True):
+    """A unit that was heard of in the present phase already, so that it is counted at its first exposure alone."""
+
+    __tablename__: ClassVar[Any] = "met_unit"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    rollout_id: int = Field(primary_key=True, foreign_key="rollout.id")
+    phase: int = Field(primary_key=True)
+    unit: int = Field(primary_key=True, sa_type=BigInteger)
+
+
 class BadUnitRow(SQLModel, table=True):
     """A unit that turned bad on a day and is not at risk until the next."""
 
@@ -91,6 +113,8 @@ class SeenEventRow(SQLModel, table=True):
 buckets = table(BucketRow)
 slots = table(SlotRow)
 units = table(UnitRow)
+unit_sums = table(UnitSumRow)
+met_units = table(MetUnitRow)
 bad_units = table(BadUnitRow)
 batches = table(BatchRow)
 seen_events = table(SeenEventRow)

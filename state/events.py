@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, bindparam, select, text
 
+from rollout.counting import MILLIONTH
 from rollout.model import Bucket
 from state.buckets import close_some, read_buckets
 from state.clock import Time
@@ -29,6 +30,10 @@ Cursor = tuple[datetime, int] | None
 ADD_UNITS = text(
     "INSERT INTO unit (slot, unit, events) VALUES (:slot, :unit, :events) "
     "ON CONFLICT (slot, unit) DO UPDATE SET events = unit.events + excluded.events"
+)
+ADD_SUMS = text(
+    "INSERT INTO unit_sum (slot, unit, millionths) VALUES (:slot, :unit, :millionths) "
+    "ON CONFLICT (slot, unit) DO UPDATE SET millionths = unit_sum.millionths + excluded.millionths"
 )
 ADD_SLOT = text(
     "INSERT INTO slot (rollout_id, start, epoch, until, phase, exposure, settings_epoch, cohort, event) "
@@ -138,6 +143,13 @@ class Events:
         ]
         if lines:
             tx.execute(ADD_UNITS, lines)
+        sums = [
+            {"slot": made[slot], "unit": unit, "millionths": millionths}
+            for slot, tally in entry.sums.items()
+            for unit, millionths in tally.items()
+        ]
+        if sums:
+            tx.execute(ADD_SUMS, sums)
         if unheard := entry.seen - self._seen:
             tx.execute(ADD_SEEN, [{"flag": flag, "event": event} for flag, event in sorted(unheard)])
         return made
@@ -150,6 +162,7 @@ class _Entry:
         self._courses = courses
         self._arrival = arrival
         self.tally: defaultdict[Slot, Counter[int]] = defaultdict(Counter)
+        self.sums: defaultdict[Slot, Counter[int]] = defaultdict(Counter)
         self.seen: set[tuple[str, str]] = set()
 
     def take(self, outcomes: Sequence[Outcome]) -> Receipt:
@@ -173,7 +186,15 @@ class _Entry:
             elif not isinstance(placed, Odd):
                 slot, unit = placed
                 self.tally[slot][unit] += 1
+                if outcome.event in course.limits:
+                    self._measure(course, outcome, slot, unit)
         return Receipt(len(outcomes) - late - len(refused), 0, late, tuple(refused), tuple(unheard.values()))
+
+    def _measure(self, course: Course, outcome: Outcome, slot: Slot, unit: int) -> None:
+        """Add a number to its unit's sum, and to the counts of the limits that it lies past."""
+        self.sums[slot][unit] += round((outcome.value or 0.0) * MILLIONTH)
+        for name in course.past(outcome):
+            self.tally[slot._replace(event=name)][unit] += 1
 
 
 def _add_slot(tx: Connection, slot: Slot) -> int:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from difflib import get_close_matches
 from enum import StrEnum
-from math import inf
+from math import inf, isfinite
 from typing import NamedTuple
 
 import mmh3
@@ -16,7 +16,7 @@ from pydantic import JsonValue
 
 from plans.schema import Plan
 from plans.timeline import bucket_seconds
-from rollout.counting import event_names
+from rollout.counting import LARGEST, event_names, numbers, past_key
 from rollout.exposure import TARGETING_KEY, cohort, unit_of
 from rollout.model import Cohort
 from state.columns import MICROSECOND, micros
@@ -114,6 +114,7 @@ class Course:
         self._needs = epochs[-1].flag.needs - {TARGETING_KEY}
         self._needs_key = TARGETING_KEY in epochs[-1].flag.needs
         self._ranges = dict(_ranges(plan))
+        self.limits = dict(_limits(plan))
 
     def objection(self, outcome: Outcome, arrival: Arrival) -> str | None:
         """Why an outcome cannot be taken, None where it can."""
@@ -124,10 +125,13 @@ class Course:
         for name in self._needs:
             if outcome.context.get(name) is None:
                 return f"context lacks {name!r}, without which the cohort is not known"
-        low, high = self._ranges.get(outcome.event, ANYTHING)
-        if outcome.value is not None and not low <= outcome.value <= high:
-            return f"value {outcome.value} is outside {low:g} to {high:g}"
-        return None
+        return self._misvalued(outcome)
+
+    def past(self, outcome: Outcome) -> Iterator[str]:
+        """Under which further names an outcome is counted: those of the limits that its value lies past."""
+        for limit in self.limits.get(outcome.event, ()):
+            if outcome.value is not None and outcome.value > limit:
+                yield past_key(outcome.event, limit)
 
     def place(self, outcome: Outcome, arrival: Arrival) -> tuple[Slot, int] | Odd:
         """The slot and the unit's hash; or why it is counted nowhere."""
@@ -147,6 +151,18 @@ class Course:
     def nearest(self, event: str) -> str | None:
         """The known event name that a misspelt one may have meant."""
         return next(iter(get_close_matches(event, self.events, n=1)), None)
+
+    def _misvalued(self, outcome: Outcome) -> str | None:
+        """Why the value of an outcome cannot be counted; None where it can, or where nobody asks for one."""
+        value = outcome.value
+        if value is None:
+            return f"{outcome.event!r} is a number: send its `value`" if outcome.event in self.limits else None
+        low, high = self._ranges.get(outcome.event, ANYTHING)
+        if not low <= value <= high:
+            return f"value {value} is outside {low:g} to {high:g}"
+        if outcome.event in self.limits and not (isfinite(value) and abs(value) <= LARGEST):
+            return f"value {value} is beyond {LARGEST:g}; send a larger unit"
+        return None
 
     def _epoch(self, outcome: Outcome, at: int) -> int:
         if outcome.revision is not None:
@@ -178,3 +194,11 @@ def _ranges(plan: Plan) -> Iterator[tuple[str, tuple[float, float]]]:
     for metric in plan.metrics.values():
         if metric.value is not None and metric.range is not None:
             yield metric.value, metric.range
+
+
+def _limits(plan: Plan) -> Iterator[tuple[str, tuple[float, ...]]]:
+    """The limits of every event that is a number, of all metrics that read it."""
+    found: dict[str, set[float]] = {}
+    for number in numbers(plan):
+        found.setdefault(number.event, set()).update(number.limits)
+    yield from ((event, tuple(sorted(limits))) for event, limits in found.items())

@@ -9,6 +9,7 @@ import orjson
 from sqlalchemy import TextClause, text
 
 from rollout.model import Bucket
+from state.buckets import plain
 from state.columns import micros
 from state.store import Store
 
@@ -51,9 +52,6 @@ def record(store: Store, made: Recorded) -> None:
 
 
 def _row(bucket: Bucket) -> list[int | str]:
-    counts = {
-        metric: (treatment.bad, treatment.total, control.bad, control.total)
-        for metric, (treatment, control) in bucket.counts.items()
-    }
+    counts = {metric: plain(*both) for metric, both in bucket.counts.items()}
     times = (micros(bucket.start), bucket.epoch, micros(bucket.end))
     return [*times, bucket.phase, bucket.exposure, bucket.settings_epoch, orjson.dumps(counts).decode()]

@@ -17,8 +17,8 @@ INSTANT = sa.DateTime(timezone=True)
 LIVE = sa.text("status IN ('scheduled', 'running', 'awaiting_approval', 'held')")
 JOURNALS = ("journal", "flag_journal")
 TABLES = (
-    "heartbeat", "lease", "clock", "seen_event", "batch", "bad_unit", "unit", "slot", "bucket", "evidence",
-    "outbox", "command", "flag_journal", "journal", "flag", "rollout",
+    "heartbeat", "lease", "clock", "seen_event", "batch", "bad_unit", "met_unit", "unit_sum", "unit", "slot", "bucket",
+    "evidence", "outbox", "command", "flag_journal", "journal", "flag", "rollout",
 )  # fmt: skip
 REFUSE = """
 CREATE FUNCTION sluice_journal_is_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -160,6 +160,26 @@ def _tables() -> None:
         sa.Column("unit", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("events", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("slot", "unit"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "unit_sum",
+        sa.Column("slot", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("unit", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("millionths", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("slot", "unit"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "met_unit",
+        sa.Column("rollout_id", sa.Integer(), nullable=False),
+        sa.Column("phase", sa.Integer(), nullable=False),
+        sa.Column("unit", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["rollout_id"],
+            ["rollout.id"],
+        ),
+        sa.PrimaryKeyConstraint("rollout_id", "phase", "unit"),
         sqlite_with_rowid=False,
     )
     op.create_table(

@@ -110,8 +110,12 @@ def test_the_onset_prior_is_spread_over_the_planned_buckets() -> None:
 @pytest.mark.parametrize(
     ("criterion", "says"),
     [
-        ("p95(latency) > 800ms", "percentiles, means and totals are not judged yet"),
-        ("mean(latency) > 1.2x control", "percentiles, means and totals are not judged yet"),
+        ("p95(latency) > 1.2x control", "a quantile is held against a number"),
+        ({"when": "p95(latency) > 800ms", "tolerate": 700}, "leave `tolerate` out"),
+        ("total(latency) < 500 ms per day", "a total is a cap"),
+        ({"when": "total(latency) > 500 ms per day", "test": "threshold"}, "a cap is reached or not"),
+        ({"when": "mean(latency) > 800ms", "tolerate": 900}, "harmless side of the limit"),
+        ("mean(elsewhere) > 800ms", "numbers are judged of `events` only"),
         ("error_rate > control", "write a difference on the harmful side"),
         ("accuracy < control + 5%", "write a difference on the harmful side"),
         ({"when": "accuracy < control - 5%", "tolerate": 0.01}, "a difference takes no tolerance"),
@@ -127,11 +131,11 @@ def test_the_onset_prior_is_spread_over_the_planned_buckets() -> None:
 )
 def test_what_cannot_be_judged_is_listed_with_its_place(criterion: str | dict[str, Any], says: str) -> None:
     """One sentence, naming the criterion and its place in the plan; compiling such a plan is refused."""
-    (problem,) = refusals(criterion, latency=LATENCY)
+    (problem,) = refusals(criterion, latency=LATENCY, elsewhere=LATENCY | {"source": "prom"})
     assert problem.startswith("stop.criteria[0] `")
     assert says in problem
     with pytest.raises(Unsupported, match=r"stop\.criteria"):
-        compile(rollout_plan(RAMP, criterion, latency=LATENCY))
+        compile(rollout_plan(RAMP, criterion, latency=LATENCY, elsewhere=LATENCY | {"source": "prom"}))
 
 
 def test_a_baseline_that_leaves_no_room_is_refused() -> None:

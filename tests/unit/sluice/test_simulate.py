@@ -40,6 +40,7 @@ candidate: {model: v2, min_confidence: 0.7}
 metrics:
   error_rate: {source: events, bad: error, of: request}
 """
+LATENCY = ("metrics:\n", "metrics:\n  latency: {source: events, value: latency, of: request, unit: ms}\n")
 SHORT = (
     HEADER
     + """
@@ -225,7 +226,7 @@ def test_rates_come_with_exact_bounds() -> None:
 def test_what_cannot_be_judged_is_not_rehearsed() -> None:
     """A plan that submit would refuse is refused, with the reason."""
     with pytest.raises(RefusedError, match="cannot be rehearsed yet"):
-        case(SHORT.replace("error_rate > 2x control]", "{when: error_rate > 2x control, for: 3 of 5}]"))
+        case(SHORT.replace("> 2x control]", "> 2x control, p95(latency) > 2x control]").replace(*LATENCY))
 
 
 def test_current_stable_can_be_rehearsed() -> None:
