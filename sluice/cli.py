@@ -18,6 +18,7 @@ from sluice import plan_files, render, rollouts, switches
 from sluice import serve as serving_alone
 from sluice import up as house
 from sluice.backtest.command import backtest
+from sluice.backtest.imaginary import aa
 from sluice.errors import CommandError, RefusedError, UnreachableError
 from sluice.evidence import evidence
 from sluice.options import AsJson, Data, PlanFile, settings
@@ -151,6 +152,7 @@ COMMANDS: Sequence[tuple[str, str, Any]] = (
     (ROLLOUTS, "list", rollouts.list_),
     (ROLLOUTS, "status", rollouts.status),
     (ROLLOUTS, "history", rollouts.history),
+    (ROLLOUTS, "aa", aa),
     (ROLLOUTS, "replay", replay),
     (ROLLOUTS, "evidence", evidence),
     (ROLLOUTS, "approve", rollouts.approve),

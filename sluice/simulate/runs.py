@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import count, islice
-from multiprocessing import get_context
+from functools import partial
+from itertools import count
 from random import Random
-from signal import SIG_IGN, SIGINT, signal
 from typing import cast
 
 from sqlalchemy import Engine
@@ -21,6 +18,7 @@ from gates.judge import settle, unsupported
 from gates.planner import Traffic
 from plans.schema import Plan
 from sluice.errors import RefusedError
+from sluice.sharing import shared
 from sluice.simulate.faults import Fault, Spell, check, spells
 from sluice.simulate.outcome import Tally, tally
 from sluice.simulate.stage import Ended, rehearse, starts
@@ -30,7 +28,6 @@ from state.store import Store
 
 PROCESS = "rehearsal"
 HANDFUL = 5  # runs that a core takes at a time
-AHEAD = 2  # handfuls a core
 WORTHWHILE = 20  # runs; with fewer the cores would spend their time on starting
 MEMORY = "sqlite://"  # a real SQLite database, which is gone afterwards
 
@@ -68,27 +65,12 @@ def many(case: Case, runs: int, cores: int = 1) -> Iterator[Tally]:
     if cores < 2 or runs < WORTHWHILE:  # noqa: PLR2004 - one core is none to share with
         yield from _these(case, range(runs))
         return
-    handfuls = [range(first, min(first + HANDFUL, runs)) for first in range(0, runs, HANDFUL)]
-    with ProcessPoolExecutor(cores, get_context("spawn"), _ignore_interrupts) as pool:
-        asked = deque(pool.submit(_share, case, few) for few in handfuls[: cores * AHEAD])
-        waiting = iter(handfuls[cores * AHEAD :])
-        try:
-            while asked:
-                yield from asked.popleft().result()
-                asked += [pool.submit(_share, case, few) for few in islice(waiting, 1)]
-        finally:
-            for share in asked:
-                share.cancel()
+    yield from shared(partial(_share, case), runs, cores, HANDFUL)
 
 
 def _share(case: Case, runs: range) -> list[Tally]:
     """A worker's handful."""
     return list(_these(case, runs))
-
-
-def _ignore_interrupts() -> None:
-    """Ctrl-C is for whoever watches; the workers end with their pool."""
-    signal(SIGINT, SIG_IGN)
 
 
 def _these(case: Case, runs: range) -> Iterator[Tally]:
