@@ -16,7 +16,7 @@ from prefect.input.run_input import Keyset, keyset_from_base_key
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from flows import runs
-from flows.markdown import escape, evidence_table
+from flows.markdown import escape, evidence_summary
 from plans.schema import Plan
 from plans.timeline import local
 from rollout.describe import percent, title
@@ -54,16 +54,20 @@ def suspended(state: RolloutState, name: str) -> State:
     return State(type=StateType.PAUSED, name=name, state_details=details)
 
 
-def ask(client: SyncPrefectClient, run: UUID, plan: Plan, state: RolloutState, evidence: Evidence) -> None:
+def ask(
+    client: SyncPrefectClient, run: UUID, plan: Plan, state: RolloutState, evidence: Evidence, page: str | None
+) -> None:
     """Save the form of the open question with the run; nothing is suspended yet."""
     asked = keyset(state.name, state.question)
     runs.write_input(client, run, asked["schema"], Answer.model_json_schema())
-    tell(client, run, plan, state, evidence)
+    tell(client, run, plan, state, evidence, page)
 
 
-def tell(client: SyncPrefectClient, run: UUID, plan: Plan, state: RolloutState, evidence: Evidence) -> None:
-    """Show this evidence on the form of the open question."""
-    text = question_text(plan, state, evidence)
+def tell(
+    client: SyncPrefectClient, run: UUID, plan: Plan, state: RolloutState, evidence: Evidence, page: str | None
+) -> None:
+    """Show this evidence on the form of the open question; `page` is where there is more of it."""
+    text = question_text(plan, state, evidence, page)
     runs.write_input(client, run, keyset(state.name, state.question)["description"], text)
 
 
@@ -89,7 +93,7 @@ def who(claimed: str) -> str:
     return f"{name} (as claimed)" if name else UNIDENTIFIED
 
 
-def question_text(plan: Plan, state: RolloutState, evidence: Evidence) -> str:
+def question_text(plan: Plan, state: RolloutState, evidence: Evidence, page: str | None = None) -> str:
     """The question with what the answer should rest on, in Markdown."""
     leaving, entering = plan.phases[state.phase], plan.phases[state.phase + 1]
     grows = f"{percent(plan.exposure(state.phase))} → {percent(plan.exposure(state.phase + 1))}"
@@ -98,7 +102,8 @@ def question_text(plan: Plan, state: RolloutState, evidence: Evidence) -> str:
             f"### {escape(plan.name)}: leave {escape(title(leaving.name))} for {escape(title(entering.name))}?",
             f"{escape(plan.summary)}" if plan.summary else "",
             f"Exposure {grows}. {_since(plan, state.entered)}",
-            evidence_table(evidence),
+            evidence_summary(plan, evidence),
+            f"[Charts and journal]({page})" if page else "",
             "Resuming without a decision advances nothing. Cancel aborts the rollout: everybody goes back to stable.",
         )
     )

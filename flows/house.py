@@ -46,7 +46,10 @@ class Notes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class House:
-    """Store, clock and sources, with the pace of all loops; `process` is who the journal says did it."""
+    """Store, clock and sources, with the pace of all loops; `process` is who the journal says did it.
+
+    `board` is the address of the flag server, whose pages show what Prefect's cannot.
+    """
 
     store: Store
     clock: Clock
@@ -57,6 +60,11 @@ class House:
     deleted: Deleted = Deleted.RECREATE
     known: Known = field(default_factory=Known)
     notes: Notes = field(default_factory=Notes)
+    board: str | None = None
+
+    def page(self, name: str) -> str | None:
+        """The address of a rollout's page on the board; None where no board is known."""
+        return f"{self.board}/rollouts/{name}" if self.board else None
 
     def late(self, name: str, revision: int) -> bool:
         """Whether a step of the schedule has waited too long for its own run; the first call starts the wait."""
@@ -87,4 +95,5 @@ def open_house(process: str) -> House:
         pace=paces.from_environment(),
         deleted=Deleted(os.environ.get("SLUICE_DELETED_RUN", Deleted.RECREATE)),
         known=sources.known(),
+        board=os.environ.get("SLUICE_BOARD"),
     )

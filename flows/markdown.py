@@ -6,6 +6,8 @@ import html
 import re
 from collections.abc import Iterable, Sequence
 
+from plans.expressions import Condition
+from plans.schema import Plan
 from plans.timeline import Step
 from rollout.describe import percent
 from rollout.model import Counts, Evidence, Finding
@@ -30,8 +32,17 @@ def evidence_table(evidence: Evidence) -> str:
     """Every criterion with its counts by cohort, its verdict and the arithmetic behind it."""
     if not evidence.findings:
         return "Nothing has been judged yet."
-    head = ("criterion", "then", "verdict", "candidate", "control", "evidence", "needs", "why")
+    head = ("criterion", "then", "verdict", "treatment", "control", "evidence", "needs", "why")
     return table(head, map(_finding_row, evidence.findings))
+
+
+def evidence_summary(plan: Plan, evidence: Evidence) -> str:
+    """The same for a narrow form: verdict and both cohorts in a table, the arithmetic below it."""
+    if not evidence.findings:
+        return "Nothing has been judged yet."
+    head = ("criterion", "verdict", "treatment", "control")
+    rows = [(one.criterion, one.verdict, *_rates(plan, one)) for one in evidence.findings]
+    return f"{table(head, rows)}\n\n{bullets(one.reason for one in evidence.findings)}"
 
 
 def timeline_table(steps: Sequence[Step]) -> str:
@@ -63,6 +74,16 @@ def _counts(counts: Counts) -> str:
     if counts.rate is None:
         return "no data"
     return f"{counts.bad:,} of {counts.total:,} = {counts.rate:.2%}"
+
+
+def _rates(plan: Plan, finding: Finding) -> tuple[str, str]:
+    """Both cohorts' rates as the metric reads."""
+    good = plan.metrics[Condition.parse(finding.criterion).metric].counts_good
+    treatment, control = (
+        "no data" if counts.rate is None else f"{1 - counts.rate if good else counts.rate:.1%}"
+        for counts in (finding.treatment, finding.control)
+    )
+    return treatment, control
 
 
 def _settings(step: Step) -> str:

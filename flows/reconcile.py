@@ -117,7 +117,7 @@ def dress(house: House, client: SyncPrefectClient, run: FlowRun, rollout: Rollou
         return
     look = wanted(rollout.plan, rollout, house.clock)
     if look.type is StateType.PAUSED:
-        approvals.ask(client, run.id, rollout.plan, rollout.state, rollout.evidence)
+        approvals.ask(client, run.id, rollout.plan, rollout.state, rollout.evidence, house.page(rollout.name))
     present = runs.find(client, run.id)
     if present is not None and present.state_id == run.state_id:
         runs.force(client, run.id, settle.earlier(run.state, look) if run.state else look)
@@ -150,7 +150,7 @@ def lease_name(name: str) -> str:
 def _refresh(house: House, client: SyncPrefectClient, run: FlowRun, row: Live) -> None:
     """Keep the evidence on an open form that of the last look."""
     if house.notes.shown.get(row.name) != row.evidence_version:
-        approvals.tell(client, run.id, house.store.plan_of(row), row.state, row.evidence)
+        approvals.tell(client, run.id, house.store.plan_of(row), row.state, row.evidence, house.page(row.name))
         house.notes.shown[row.name] = row.evidence_version
 
 

@@ -6,12 +6,12 @@ Every entry reads the store first, so that a run that was lost, doubled, retried
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from uuid import UUID
 
-from prefect import flow, runtime
+from prefect import flow, get_run_logger, runtime
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.objects import State, StateType
 from prefect.exceptions import Pause
@@ -25,6 +25,8 @@ from flows.artifacts import publish
 from flows.house import House, open_house
 from flows.reconcile import lease_name
 from rollout.decide import due
+from rollout.describe import effect
+from rollout.model import Transition
 from state.store import Rollout, UnknownError
 
 PROCESS = "rollout run"
@@ -63,7 +65,7 @@ def attend(house: House, client: SyncPrefectClient, run: UUID, name: str) -> Sta
         return ended(visited.state, house.store.journal(name))
     look = wanted(visited.plan, visited, house.clock)
     if look.type is StateType.PAUSED:
-        approvals.ask(client, run, visited.plan, visited.state, visited.evidence)
+        approvals.ask(client, run, visited.plan, visited.state, visited.evidence, house.page(name))
     return look
 
 
@@ -73,12 +75,22 @@ def visit(house: House, client: SyncPrefectClient, run: UUID, name: str) -> Roll
     while True:
         hold_lease(house, name, run)
         take_answer(house, client, run, house.store.rollout(name).state)
-        advance(house.store, house.clock, name, house.collect)
+        made = advance(house.store, house.clock, name, house.collect)
         visited = house.store.rollout(name)
+        log(house, visited, made)
         rest = remainder(house, visited)
         if rest is None or rest > house.pace.wait_out or time.monotonic() + rest > leave:
             return visited
         time.sleep(max(rest, SHORTEST_REST))
+
+
+def log(house: House, visited: Rollout, made: Sequence[Transition]) -> None:
+    """Tell each transition on the run's page, which shows a sleeping run no artifacts, and where to see more."""
+    for transition in made:
+        words = effect(visited.plan, transition.before, transition.after)
+        get_run_logger().info("%s: %s", str(transition.verb).replace("_", " "), words)
+    if made and (page := house.page(visited.name)):
+        get_run_logger().info("evidence and charts: %s", page)
 
 
 def remainder(house: House, visited: Rollout) -> float | None:

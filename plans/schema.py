@@ -129,6 +129,11 @@ class Metric(Frozen):
     range: tuple[Number, Number] | None = None
     baseline: Annotated[Number | None, Field(description="the known rate that `2x baseline` means")] = None
 
+    @property
+    def counts_good(self) -> bool:
+        """Whether the metric is the share of what went well: 90 % accurate, not 10 % wrong."""
+        return self.good is not None
+
 
 class Criterion(Frozen):
     """One stopping check, in the long form; a bare expression is `when` alone."""

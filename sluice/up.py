@@ -151,6 +151,7 @@ def child_environment(settings: Settings, inherited: Mapping[str, str]) -> dict[
     return kept | database | {
         "SLUICE_DATA": str(data),
         "SLUICE_ENVIRONMENT": settings.environment,
+        "SLUICE_BOARD": settings.url,
         "PREFECT_HOME": str(data / "prefect"),
         "TMPDIR": str(passing(data)),
         "PREFECT_API_URL": f"{settings.prefect_url}/api",

@@ -150,7 +150,7 @@ def page(
 
 def judged(plan: Plan, finding: Finding) -> Judged:
     """A criterion with both cohorts, its rates as the metric reads: 90 % accurate, not 10 % wrong."""
-    good = reads_good(plan, Condition.parse(finding.criterion).metric)
+    good = _good(plan, Condition.parse(finding.criterion).metric)
     reached = min(1.0, max(0.0, _log(finding.evidence) / _log(finding.threshold))) if finding.threshold > 1 else 0.0
     against = finding.control if finding.control.total else None
     return Judged(
@@ -194,7 +194,7 @@ def rate_charts(plan: Plan, buckets: Sequence[Bucket]) -> Iterator[dict[str, Any
     """One chart for each metric that was counted: the share per stretch of time, by cohort, in percent."""
     names = dict.fromkeys(name for bucket in buckets for name in bucket.counts)
     for name in names:
-        good = reads_good(plan, name)
+        good = _good(plan, name)
         pieces = list(_pieces(buckets, name))
         yield {
             "title": name,
@@ -209,9 +209,8 @@ def rate_charts(plan: Plan, buckets: Sequence[Bucket]) -> Iterator[dict[str, Any
         }
 
 
-def reads_good(plan: Plan, metric: str) -> bool:
-    """Whether a metric is the share of what went well."""
-    return metric in plan.metrics and plan.metrics[metric].good is not None
+def _good(plan: Plan, metric: str) -> bool:
+    return metric in plan.metrics and plan.metrics[metric].counts_good
 
 
 def _pieces(buckets: Sequence[Bucket], name: str) -> Iterator[tuple[float, Counts, Counts]]:

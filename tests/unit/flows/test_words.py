@@ -1,6 +1,9 @@
 """What people see and type: names, keys, Markdown, intervals."""
 
 import re
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -9,6 +12,12 @@ from hypothesis import strategies as st
 from flows import approvals, pace
 from flows.appearance import LONGEST, short
 from flows.markdown import escape, table
+from plans.load import load
+from plans.schema import Then
+from rollout.decide import initial
+from rollout.model import Counts, Evidence, Finding, Status, Verdict
+
+CASE_LAW = Path(__file__).parents[3] / "plans" / "examples" / "case-law.yaml"
 
 TEXT = st.text(max_size=80)
 
@@ -20,6 +29,24 @@ def test_a_cell_holds_any_text(text: str) -> None:
     assert len(re.findall(r"(?<!\\)\|", row)) == 3
     assert "<" not in row
     assert not re.search(r"(?<!\\)[`*_\[\]]", row)
+
+
+def test_a_form_shows_rates_as_the_metric_reads() -> None:
+    """An accuracy of 90 % is not shown as 10 %, whatever is counted underneath; a page with more is linked."""
+    plan, at = load(CASE_LAW), datetime(2026, 12, 4, 14, tzinfo=UTC)
+    state = replace(initial(plan, at), phase=0, entered=at, status=Status.AWAITING_APPROVAL)
+    both = Counts(20, 200), Counts(400, 2_000)
+    seen = Finding(
+        criterion="accuracy < 85%",
+        then=Then.REVERT,
+        verdict=Verdict.PASS,
+        reason="why",
+        treatment=both[0],
+        control=both[1],
+    )
+    text = approvals.question_text(plan, state, Evidence(at, (seen,)), "http://board/rollouts/x")
+    assert r"| accuracy &lt; 85% | pass | 90\.0% | 80\.0% |" in text
+    assert "(http://board/rollouts/x)" in text
 
 
 def test_markup_and_hidden_characters_are_shown_as_text() -> None:
