@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import lru_cache
 from math import sqrt
 from typing import NamedTuple
 
@@ -185,6 +186,7 @@ def tests_of(asked: Asked, metric: Metric, threshold: float, demand: Demand) -> 
     return _sequential(asked, metric, demand)
 
 
+@lru_cache(maxsize=256)
 def frozen_tests(tests: Ratios, side: Side, low: float, high: float) -> Rates:
     """A ratio limit's tests against a rate between `low` and `high`, each at the bound where it finds it harder."""
     at_rate, breach, proof = (fixed_rates, high, low) if side is Side.ABOVE else (fixed_complements, low, high)
