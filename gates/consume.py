@@ -11,7 +11,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from gates.estimates import control_bounds, exceeded, margin_evidence
-from gates.memory import Known, Memory, Record, Trial, fresh
+from gates.memory import Known, Memory, Met, Record, Trial, fresh
 from gates.rules import Against, Begins, Cap, Gate, Margin, Reads, Rule, Side, at_frozen, count
 from gates.sequential import (
     PROOF_CAP,
@@ -25,7 +25,9 @@ from gates.sequential import (
     rate_step,
     ratio_step,
 )
+from gates.splits import mismatch
 from gates.streaks import Looks, Streak, added, closed
+from rollout.counting import MET
 from rollout.model import FULL, NOT_STARTED, Bucket, Counts
 
 NOTHING = (Counts(), Counts())
@@ -56,7 +58,7 @@ def renewed(gate: Gate, memory: Memory, promise: int, settings_epoch: int) -> Me
         return Memory(memory.cursor, promise, settings_epoch, NOT_STARTED, 0, Unspent(), Unspent(), records)
     if settings_epoch > memory.settings_epoch:
         records = tuple([r if rule.lasting else Record(fresh(rule), r.known) for rule, r in _pairs(gate, memory)])
-        return memory._replace(settings_epoch=settings_epoch, passing=Unspent(), records=records)
+        return memory._replace(settings_epoch=settings_epoch, passing=Unspent(), records=records, met=Met())
     return memory
 
 
@@ -92,6 +94,7 @@ def consumed(gate: Gate, memory: Memory, bucket: Bucket) -> Memory:
         lasting_left,
         passing_left,
         records,
+        _met(memory, bucket),
     )
 
 
@@ -124,6 +127,16 @@ def _bygone(gate: Gate, memory: Memory, bucket: Bucket, end: float) -> tuple[Rec
             for rule, (trial, known) in _pairs(gate, memory)
         ]
     )
+
+
+def _met(memory: Memory, bucket: Bucket) -> Met:
+    """Who came for the first time, and whether they came in the shares of the phase."""
+    met = memory.met if (bucket.phase, bucket.exposure) == (memory.phase, memory.exposure) else Met()
+    treatment, control = bucket.counts.get(MET, NOTHING)
+    if bucket.settings_epoch != memory.settings_epoch or not treatment.total + control.total:
+        return met
+    arrived = met.treatment + treatment.total, met.control + control.total
+    return Met(*arrived, max(met.mismatch, mismatch(*arrived, bucket.exposure)))
 
 
 def _turned(gate: Gate, memory: Memory, bucket: Bucket) -> tuple[Record, ...]:

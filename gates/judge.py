@@ -13,6 +13,7 @@ from gates.estimates import interval, seen, shown_counts
 from gates.memory import Known, Memory, Record, blank
 from gates.rules import PROOF_NEEDED, Cap, Gate, Margin, Rule, Unsupported, compile, unsupported  # noqa: A004 - judge.compile
 from gates.sequential import Rates, Ratios
+from gates.splits import THRESHOLD
 from gates.streaks import Looks, Streak, clean
 from plans.schema import Plan
 from rollout.counting import EVENTS
@@ -23,6 +24,7 @@ from rollout.model import (
     Cohort,
     Evidence,
     Finding,
+    Role,
     RolloutState,
     Transition,
     Verdict,
@@ -37,7 +39,7 @@ __all__ = ["Gate", "Memory", "Unsupported", "compile", "freeze", "judge", "settl
 class Look:
     """What all criteria of one look share: `heard_phase` is that of the last bucket, `now` is in epoch seconds.
 
-    `problems` says by metric what its source could not tell just now.
+    `problems` says by metric what its source could not tell just now, `lopsided` in words that units are split wrongly.
     """
 
     state: RolloutState
@@ -45,6 +47,7 @@ class Look:
     now: float
     seen_events: frozenset[str]
     problems: Mapping[str, str]
+    lopsided: str | None
 
 
 def judge(
@@ -66,7 +69,7 @@ def judge(
     for bucket in sorted(buckets, key=place):
         if memory.cursor is None or place(bucket) > memory.cursor:
             memory = consumed(gate, memory, bucket)
-    look = Look(state, memory.phase, now.timestamp(), seen_events, problems)
+    look = Look(state, memory.phase, now.timestamp(), seen_events, problems, _lopsided(memory, state))
     findings = tuple([_finding(rule, record, look) for rule, record in zip(gate.rules, memory.records, strict=True)])
     return memory, Evidence(now, findings, state.promise, state.settings_epoch)
 
@@ -84,6 +87,13 @@ def settle(plan: Plan, transition: Transition, memory: str | None) -> str | None
     if memory is None or not transition.before.exposure < transition.after.exposure == FULL:
         return memory
     return freeze(Memory.from_json(memory), compile(plan)).to_json()
+
+
+def _lopsided(memory: Memory, state: RolloutState) -> str | None:
+    """In words that units arrive in other shares than they should; None while nothing speaks for that."""
+    if memory.met.mismatch < THRESHOLD or memory.phase != state.phase:
+        return None
+    return words.lopsided(memory.met, memory.exposure)
 
 
 def _finding(rule: Rule, record: Record, look: Look) -> Finding:
@@ -118,13 +128,17 @@ def _finding(rule: Rule, record: Record, look: Look) -> Finding:
 def _verdict(rule: Rule, record: Record, look: Look, samples: int, *, fixed: bool) -> tuple[Verdict, str]:
     """The verdict, and in words what stands in the way of judging; "" where it rests on the counts alone.
 
-    A breach outranks missing data, and missing data all that would rest on data. `min_samples` keeps a phase from
+    A criterion's breach outranks a wrong split, that outranks what is established of a decision and missing data, and
+    missing data all that would rest on data. `min_samples` keeps a phase from
     ending and a criterion from passing; it never delays a breach, whose evidence holds for any number of samples.
     """
     trial, known = record
     if rule.phase is not None and rule.phase != look.state.phase:
         return Verdict.INSUFFICIENT, words.waiting(rule, "asked in another phase")
-    if trial.peak >= rule.threshold:
+    breached = trial.peak >= rule.threshold
+    if look.lopsided and rule.needs_control and not (breached and rule.role is Role.STOP):
+        return Verdict.INVALID, words.invalid(rule, look.lopsided)
+    if breached:
         return Verdict.BREACH, ""
     if look.state.phase == NOT_STARTED:
         return Verdict.INSUFFICIENT, words.waiting(rule, "not started")

@@ -54,6 +54,14 @@ class Known(NamedTuple):
     past_squares: float = 0.0
 
 
+class Met(NamedTuple):
+    """Units at their first exposure in the present phase, and the strongest evidence that their split is wrong."""
+
+    treatment: int = 0
+    control: int = 0
+    mismatch: float = 1.0
+
+
 class Record(NamedTuple):
     """One criterion's memory."""
 
@@ -65,6 +73,7 @@ class Memory(NamedTuple):
     """One rollout's memory: `cursor` is the last bucket consumed, (start in epoch seconds, exposure epoch).
 
     `lasting` is the onset prior of criteria that revert or disable, `passing` that of criteria that hold or notify.
+    `met` begins afresh with every phase, promise and change of settings.
     """
 
     cursor: tuple[float, int] | None
@@ -75,6 +84,7 @@ class Memory(NamedTuple):
     lasting: Unspent
     passing: Unspent
     records: tuple[Record, ...]
+    met: Met = Met()
 
     @property
     def after(self) -> tuple[datetime, int] | None:
@@ -88,7 +98,7 @@ class Memory(NamedTuple):
     @classmethod
     def from_json(cls, text: str) -> Memory:
         """The memory that `to_json` wrote; raises ValueError on another format."""
-        version, cursor, promise, settings_epoch, phase, exposure, lasting, passing, records = orjson.loads(text)
+        version, cursor, promise, settings_epoch, phase, exposure, lasting, passing, records, met = orjson.loads(text)
         if version != FORMAT:
             raise ValueError(f"gate memory of format {version} cannot be read by this version, which writes {FORMAT}")
         return cls(
@@ -100,6 +110,7 @@ class Memory(NamedTuple):
             lasting=Unspent(lasting[0], lasting[1], tuple(lasting[2])),
             passing=Unspent(passing[0], passing[1], tuple(passing[2])),
             records=tuple([_record(trial, known) for trial, known in records]),
+            met=Met(*met),
         )
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from gates.consume import proof
 from gates.estimates import Interval, fixed_level, level, margin_proof, shown_counts
-from gates.memory import Known, Record
+from gates.memory import Known, Met, Record
 from gates.rules import PROOF_NEEDED, Against, Cap, Compares, Margin, Reads, Rule
+from gates.splits import THRESHOLD
 from gates.streaks import Looks, Streak
 from rollout.counting import EVENTS
-from rollout.model import Cohort, Counts, Role, Verdict
+from rollout.model import FULL, Cohort, Counts, Role, Verdict
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 SHARE_OF_NOTE = 0.001
@@ -56,6 +57,20 @@ def never_seen(rule: Rule) -> str:
     """Unproven: the event or query that the metric names has not been seen, or counted anything, for this flag."""
     never = "has ever been seen" if rule.source == EVENTS else "has ever been counted"
     return f'{rule.subject}: {_none(rule, rule.named)} {never} for this flag; unproven for "{rule.wanted}"'
+
+
+def lopsided(met: Met, exposure: int) -> str:
+    """Invalid: the cohorts are not of the sizes that they should have, so that they may differ in other ways too."""
+    total = met.treatment + met.control
+    return (
+        f"of {total:,} units met in this phase {met.treatment:,} ({percent(met.treatment / total)}) are treatment, "
+        f"expected {percent(exposure / FULL)}; evidence of a wrong split {number(met.mismatch)} > {THRESHOLD:g}"
+    )
+
+
+def invalid(rule: Rule, why: str) -> str:
+    """Invalid: treatment cannot be compared with control."""
+    return f'{rule.subject}: {why}; invalid for "{rule.wanted}"'
 
 
 def with_problem(reason: str, problem: str | None) -> str:

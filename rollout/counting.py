@@ -21,6 +21,7 @@ QUANTILES = frozenset({"p50", "p90", "p95", "p99"})
 TOTAL = "total"
 MILLIONTH = 1_000_000  # sums are kept in whole millionths, so that the order of arrival changes nothing
 LARGEST = 1e9
+MET = "units met"  # of a bucket's counts: units heard of for the first time in the phase; no metric has such a name
 BITS = 2**64 - 1
 
 Unit = TypeVar("Unit")

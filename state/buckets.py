@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement, Connection, Table, and_, bindparam, delete
 from plans.load import from_json
 from plans.timeline import zone
 from rollout.counting import (
+    MET,
     Number,
     Share,
     at_risk,
@@ -28,10 +29,10 @@ from rollout.counting import (
     total_key,
     totalled,
 )
-from rollout.model import Bucket, Cohort, Counts
+from rollout.model import FULL, Bucket, Cohort, Counts
 from state.columns import from_micros, micros
-from state.count_tables import bad_units, batches, buckets, slots, unit_sums, units
-from state.tables import clocks, rollouts
+from state.count_tables import bad_units, batches, buckets, met_units, slots, unit_sums, units
+from state.tables import LIVE_SQL, clocks, rollouts
 from state.transactions import Transactions
 
 MOST_ROLLOUTS = 200
@@ -72,6 +73,7 @@ def close_some(store: Transactions, settled: datetime) -> bool:
         sealed = _seal(tx, settled)
         closing = _closing(tx, sealed)
         if closing is None:
+            _forget(tx, sealed)
             return False
         found = tx.execute(select(slots).where(closing)).all()
         rules = _rules(tx, {row.rollout_id for row in found})
@@ -238,6 +240,21 @@ class _Closing:
             plain_sum = [self._sums(cohort, number, lambda _, sums: totalled(sums)) for cohort in COHORTS]
             self._keep(total_key(number.metric), plain_sum)
 
+    def met(self, counting: Counting) -> None:
+        """Units of which this is the first in the phase; those of other phases are forgotten."""
+        if not 0 < self._opened.exposure < FULL:
+            return
+        here = {"rollout_id": self._opened.rollout, "phase": self._opened.phase}
+        self._tx.execute(_OTHER_PHASES, here)
+        names = {share.of for share in counting.shares} | {number.event for number in counting.numbers}
+        self._keep(MET, [Counts(0, self._met(cohort, names, here)) for cohort in COHORTS])
+
+    def _met(self, cohort: Cohort, names: Iterable[str], here: Mapping[str, int]) -> int:
+        heard = sorted({unit for name in names for unit in self._events(cohort, name)})
+        if not heard:
+            return 0
+        return self._tx.execute(_MEET, [{**here, "unit": unit} for unit in heard]).rowcount
+
     def _events(self, cohort: Cohort, event: str) -> Tally:
         return self._opened.tallies.get((cohort, event), {})
 
@@ -268,6 +285,7 @@ def _close(tx: Connection, opened: Open, counting: Counting) -> None:
         closing.number(number)
     if closing.turned:
         tx.execute(bad_units.insert(), closing.turned)
+    closing.met(counting)
     tx.execute(buckets.insert().values(**_columns(opened), counts=orjson.dumps(closing.counts).decode()))
 
 
@@ -278,6 +296,10 @@ def _columns(opened: Open) -> dict[str, Any]:
     return named
 
 
+_MEET = text(
+    "INSERT INTO met_unit (rollout_id, phase, unit) VALUES (:rollout_id, :phase, :unit) ON CONFLICT DO NOTHING"
+)
+_OTHER_PHASES = text("DELETE FROM met_unit WHERE rollout_id = :rollout_id AND (phase < :phase OR phase > :phase)")
 _SPOILED = select(bad_units.c.unit).where(
     *(bad_units.c[name] == bindparam(name) for name in ("rollout_id", "day", "metric", "cohort"))
 )
@@ -295,3 +317,9 @@ def _tidy(tx: Connection, closed: ColumnElement[bool], keys: Sequence[int], seal
     gone = bad_units.c.day < (sealed - DAYS_KEPT).date().isoformat()
     tx.execute(delete(bad_units).where(bad_units.c.rollout_id.in_(keys), gone))
     tx.execute(delete(batches).where(batches.c.at < sealed - BATCHES_KEPT))
+
+
+def _forget(tx: Connection, sealed: datetime) -> None:
+    """Drop the units of rollouts that ended lately: nobody joins them any more."""
+    ended = select(rollouts.c.id).where(text(f"NOT ({LIVE_SQL})"), rollouts.c.since > sealed - DAYS_KEPT)
+    tx.execute(delete(met_units).where(met_units.c.rollout_id.in_(ended)))

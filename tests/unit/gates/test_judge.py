@@ -265,7 +265,7 @@ def test_memory_survives_json_exactly() -> None:
 def test_memory_of_another_format_is_refused() -> None:
     """A newer version's memory is not guessed at."""
     with pytest.raises(ValueError, match="format 99"):
-        Memory.from_json("[99,null,0,0,-1,0,[0.5,0.5,[]],[0.5,0.5,[]],[]]")
+        Memory.from_json("[99,null,0,0,-1,0,[0.5,0.5,[]],[0.5,0.5,[]],[],[0,0,1.0]]")
 
 
 def test_the_cursor_names_the_last_bucket_exactly() -> None:
