@@ -10,9 +10,8 @@ from plans.expressions import DAY, FULL, Reference, When, percent
 from plans.known import Known, configured
 from plans.parts import Parts
 from plans.problems import Fault, Path, Severity, suggestion
-from plans.schema import Phase, Tune
-
-UP_TO = "up_to"
+from plans.schema import Phase, Settings, Tune
+from plans.trees import UP_TO, raised, tuned_setting
 
 
 def faults(parts: Parts, known: Known) -> Iterator[Fault]:
@@ -149,7 +148,7 @@ def silent_control(parts: Parts) -> Iterator[Fault]:
 
 
 def decisions(parts: Parts) -> Iterator[Fault]:
-    """An A/B decision is made where both cohorts exist."""
+    """An A/B decision is made where both cohorts exist, and before a phase that it can ship to."""
     for index, phase in parts.phases:
         exposure = parts.exposure(phase)
         if phase.decide and exposure in {0, FULL}:
@@ -157,6 +156,8 @@ def decisions(parts: Parts) -> Iterator[Fault]:
                 f"at {percent(exposure or 0)} there are no two cohorts to decide between; expose a share such as 50%"
             )
             yield Fault(("phases", index, "decide"), message)
+        elif phase.decide and index == parts.phase_count - 1:
+            yield Fault(("phases", index, "decide"), "the last phase has nothing to ship to; add a phase behind it")
 
 
 def tuning(parts: Parts) -> Iterator[Fault]:
@@ -167,9 +168,11 @@ def tuning(parts: Parts) -> Iterator[Fault]:
         if len(steps) != 1:
             message = "name one setting and its step, such as `{min_confidence: 0.1, up_to: 0.9}`"
             yield Fault((*place, "raise"), message)
-        for key, step in steps.items():
-            yield from _step(parts, (*place, "raise", key), key, step)
-        yield from _bounds(tune, place)
+        wrong = [fault for key, step in steps.items() for fault in _step(parts, (*place, "raise", key), key, step)]
+        wrong += _bounds(tune, place)
+        yield from wrong
+        if len(steps) == 1 and not wrong and parts.candidate is not None and parts.knows(("candidate",)):
+            yield from _tuned(parts, parts.candidate, tune, place)
 
 
 def unused(parts: Parts) -> Iterator[Fault]:
@@ -248,6 +251,19 @@ def _step(parts: Parts, place: Path, key: str, step: object) -> Iterator[Fault]:
         yield Fault(place, f"is no setting of the candidate; {suggestion(key, parts.candidate)}")
     elif not _is_number(parts.candidate[key]):
         yield Fault(place, f"the candidate's {key} is {parts.candidate[key]!r}, which has no steps; tune a number")
+
+
+def _tuned(parts: Parts, candidate: Settings, tune: Tune, place: Path) -> Iterator[Fault]:
+    """Something is left to raise, and no dated adjustment overrules what the tree found."""
+    key = tuned_setting(tune)
+    if raised(tune, candidate) is None:
+        message = f"the candidate's {key} is {candidate[key]!r}, which cannot be raised further; raise the bound"
+        yield Fault((*place, "raise"), message)
+    for index, phase in parts.phases:
+        for number, adjustment in enumerate(phase.adjust):
+            if key in adjustment.set:
+                message = f"sets {key} whatever tune[{place[-1]}] has raised it to; tune it or adjust it, not both"
+                yield Fault(("phases", index, "adjust", number, "set", key), message, Severity.WARNING)
 
 
 def _bounds(tune: Tune, place: Path) -> Iterator[Fault]:

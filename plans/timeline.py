@@ -30,6 +30,7 @@ class What(StrEnum):
 
     PHASE = "phase"
     ADJUST = "adjust"
+    DECIDE = "decide"
     APPROVAL = "approval"
     COMPLETE = "complete"
 
@@ -38,7 +39,8 @@ class What(StrEnum):
 class Step:
     """One dated step: `exposure` in thousandths of a percent and the candidate's `settings` hold from `at` on.
 
-    `phase` is the phase that begins, is adjusted, waits for its approval or ends; `text` tells the step in numbers.
+    `phase` is the phase that begins, is adjusted or judged, waits for its approval or ends; `text` tells the step in
+    numbers.
     """
 
     at: datetime
@@ -114,7 +116,7 @@ def local(plan: Plan, at: datetime) -> str:
 
 
 def timeline(plan: Plan, submitted: datetime) -> tuple[Step, ...]:
-    """Every dated step of a rollout submitted at an instant, each approval given the moment it is asked for."""
+    """Every dated step of a rollout submitted at an instant, each test shipped and each approval given at once."""
     return tuple(_steps(plan, submitted))
 
 
@@ -199,6 +201,8 @@ def _steps(plan: Plan, submitted: datetime) -> Iterator[Step]:
             settings = {**settings, **adjustment.set}
             yield _step(plan, at, What.ADJUST, index, settings, text)
         at = max(at, hold_ends(plan, index, entered, Duration()))
+        if phase.decide:
+            yield _step(plan, at, What.DECIDE, index, settings, f"{phase.name} is judged: ship, revert or ask")
         if phase.approval:
             yield _step(plan, at, What.APPROVAL, index, settings, f"approval to leave {phase.name}")
         at = next_open(plan, at)

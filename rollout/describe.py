@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from plans.branches import branches
 from plans.expressions import Condition, TargetKind
 from plans.schema import Plan, Settings, Then
 from plans.timeline import Step, local
@@ -167,6 +168,7 @@ def preview_json(plan: Plan, steps: Sequence[Step], warnings: Sequence[str]) -> 
             }
             for step in steps
         ],
+        "branches": [asdict(branch) for branch in branches(plan)],
         "warnings": list(warnings),
     }
 

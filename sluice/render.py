@@ -87,7 +87,7 @@ def preview(timeline: Json) -> Group:
     for step in timeline["steps"]:
         table.add_row(step["local"], step["text"], percent(step["exposure"]), settings(step["settings"]))
     warnings = [Text(f"warning: {warning}", "yellow") for warning in timeline["warnings"]]
-    return Group(Text(timeline["name"], "bold"), table, *warnings)
+    return Group(Text(timeline["name"], "bold"), table, *_branches(timeline["branches"]), *warnings)
 
 
 def pairs(values: Iterable[tuple[str, str]]) -> Table:
@@ -149,6 +149,16 @@ def _branch(tree: Tree, name: str, leaves: Iterable[Text]) -> None:
         branch = tree.add(Text(name, "dim"))
         for leaf in found:
             branch.add(leaf)
+
+
+def _branches(branches: Sequence[Json]) -> Iterator[Text | Table]:
+    """What the plan leaves to its numbers."""
+    if branches:
+        table = plain_table("on", "when", "then")
+        for branch in branches:
+            table.add_row(branch["place"], branch["when"], branch["then"])
+        yield Text("What the numbers decide", "bold")
+        yield table
 
 
 def _block(block: Json) -> Text:

@@ -28,6 +28,9 @@ DOING = {
     Verb.START: "begin",
     Verb.ADJUST: "adjust the settings",
     Verb.AWAIT_APPROVAL: "ask for approval",
+    Verb.DECIDE: "judge the A/B test",
+    Verb.KEEP: "judge the raised setting",
+    Verb.REVERT: "give the raised setting up",
     Verb.ADVANCE: "raise exposure",
     Verb.COMPLETE: "be complete",
 }
