@@ -102,6 +102,7 @@ def question_text(plan: Plan, state: RolloutState, evidence: Evidence, page: str
             f"### {escape(plan.name)}: leave {escape(title(leaving.name))} for {escape(title(entering.name))}?",
             f"{escape(plan.summary)}" if plan.summary else "",
             f"Exposure {grows}. {_since(plan, state.entered)}",
+            f"**{escape(state.reason)}**" if state.reason else "",
             evidence_summary(plan, evidence),
             f"[Charts and journal]({page})" if page else "",
             "Resuming without a decision advances nothing. Cancel aborts the rollout: everybody goes back to stable.",

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from plans.expressions import Condition
 from plans.schema import Plan
 from plans.timeline import Step
-from rollout.describe import percent
+from rollout.describe import labelled, percent, purpose, verdict
 from rollout.model import Counts, Evidence, Finding
 
 SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~$:.-])")
@@ -41,7 +41,7 @@ def evidence_summary(plan: Plan, evidence: Evidence) -> str:
     if not evidence.findings:
         return "Nothing has been judged yet."
     head = ("criterion", "verdict", "treatment", "control")
-    rows = [(one.criterion, one.verdict, *_rates(plan, one)) for one in evidence.findings]
+    rows = [(labelled(one), verdict(one), *_rates(plan, one)) for one in evidence.findings]
     return f"{table(head, rows)}\n\n{bullets(one.reason for one in evidence.findings)}"
 
 
@@ -60,8 +60,8 @@ def bullets(items: Iterable[object]) -> str:
 def _finding_row(finding: Finding) -> tuple[object, ...]:
     return (
         finding.criterion,
-        finding.then,
-        finding.verdict,
+        purpose(finding),
+        verdict(finding),
         _counts(finding.treatment),
         _counts(finding.control),
         f"{finding.evidence:.3g}",

@@ -11,7 +11,7 @@ from plans.settings import changes
 from plans.timeline import local, next_open
 from rollout import moves
 from rollout.deciding import decision_blocks, settled_by_test
-from rollout.model import NOT_STARTED, Cause, Command, Evidence, RolloutState, Status, Transition, Verb, Verdict
+from rollout.model import FALLEN, NOT_STARTED, Cause, Command, Evidence, RolloutState, Status, Transition, Verb, Verdict
 from rollout.moves import Why
 from rollout.obstacles import criteria_blocks, current, stale
 from rollout.schedule import next_step, take_step
@@ -20,7 +20,6 @@ from rollout.tuning import observation_blocks
 Check = Callable[[Plan, RolloutState, Evidence, Command, datetime], str | None]
 
 ON = frozenset({Status.RUNNING, Status.AWAITING_APPROVAL, Status.HELD})
-FALLEN = frozenset({Status.REVERTED, Status.DISABLED})
 ALLOWED: dict[Verb, frozenset[Status]] = {
     Verb.APPROVE: frozenset({Status.AWAITING_APPROVAL}),
     Verb.ABORT: ON | {Status.SCHEDULED},

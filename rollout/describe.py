@@ -13,7 +13,7 @@ from plans.schema import Plan, Settings, Then
 from plans.timeline import Step, local
 from rollout.blocks import blocks
 from rollout.exposure import declared_stable
-from rollout.model import FULL, Counts, Evidence, Finding, RolloutState, Status, Transition, Verb, Verdict
+from rollout.model import FALLEN, FULL, Counts, Evidence, Finding, Role, RolloutState, Status, Transition, Verb, Verdict
 from rollout.obstacles import Block, Code, current, starved
 from rollout.schedule import due
 from rollout.tuning import observation_blocks
@@ -121,8 +121,10 @@ def headline(finding: Finding) -> str:
         case TargetKind.SHARE:
             seen, limit = 100 * finding.seen, 100 * target.value
             return f"{condition.metric} {seen:.1f} % {condition.op} {limit:g} %"
+        case TargetKind.DIFFERENCE if target.unit == "pp":
+            return f"{condition.metric} {100 * finding.seen:+.1f}pp: {finding.criterion}"
         case _:
-            return f"{condition.metric} {finding.seen:g}: {finding.criterion}"
+            return f"{condition.metric} {finding.seen:.4g}: {finding.criterion}"
 
 
 def notices(plan: Plan, transition: Transition) -> tuple[Notice, ...]:
@@ -130,8 +132,32 @@ def notices(plan: Plan, transition: Transition) -> tuple[Notice, ...]:
     event = EVENTS[transition.verb]
     lead = f"{plan.name}: {event.replace('_', ' ')}"
     changed = effect(plan, transition.before, transition.after)
-    body = "\n".join(filter(None, (transition.reason, changed, f"by {transition.by} at {_iso(transition.at)}")))
+    taken_up = takes_up(transition.verb, transition.before)
+    fell = "" if taken_up is None else f"takes up what ended at revision {taken_up}: {transition.before.reason}"
+    lines = (transition.reason, fell, changed, f"by {transition.by} at {_iso(transition.at)}")
+    body = "\n".join(filter(None, lines))
     return (Notice(event, f"{lead} - {_subject(plan, transition)}", body),)
+
+
+def takes_up(verb: Verb, before: RolloutState) -> int | None:
+    """The revision of the revert or disable that a resume takes up again; None of any other transition."""
+    return before.revision if verb is Verb.RESUME and before.status in FALLEN else None
+
+
+def purpose(finding: Finding) -> str:
+    """What follows from a finding: the criterion's `then`, or the branch of the tree or the test."""
+    return str(finding.then) if finding.role is Role.STOP else str(finding.role).replace("_", " ")
+
+
+def labelled(finding: Finding) -> str:
+    """A finding's condition, with the branch it is for where it is no stopping criterion."""
+    return finding.criterion if finding.role is Role.STOP else f"{purpose(finding)}: {finding.criterion}"
+
+
+def verdict(finding: Finding) -> str:
+    """The verdict in a word: what a tree or a test asks is not breached but established."""
+    branch = finding.role is not Role.STOP
+    return "established" if branch and finding.verdict is Verdict.BREACH else str(finding.verdict)
 
 
 def look_notices(plan: Plan, state: RolloutState, before: Evidence, after: Evidence) -> tuple[Notice, ...]:

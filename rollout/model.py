@@ -34,6 +34,7 @@ class Status(StrEnum):
         return self in LIVE
 
 
+FALLEN = frozenset({Status.REVERTED, Status.DISABLED})
 LIVE = frozenset({Status.SCHEDULED, Status.RUNNING, Status.AWAITING_APPROVAL, Status.HELD})
 
 

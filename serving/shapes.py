@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
 
 from plans.problems import Problem
-from rollout.describe import finding_json, served_exposure
+from rollout.describe import finding_json, served_exposure, takes_up
 from rollout.model import RolloutState, Verb
 from state.rows import JournalEntry, Rollout
 
@@ -86,6 +86,7 @@ def journal_json(entry: JournalEntry) -> dict[str, Any]:
         "from": _state_json(entry.before),
         "to": _state_json(entry.after),
         "evidence": [finding_json(finding) for finding in entry.evidence.findings],
+        "takes_up": takes_up(entry.verb, entry.before),
         "finding": None if entry.finding is None else finding_json(entry.finding),
         "process": entry.process,
     }

@@ -76,7 +76,8 @@ def history(entries: Sequence[Json]) -> Table:
         moved = f"{percent(entry['from']['exposure'])} → {percent(entry['to']['exposure'])}"
         steady = entry["from"]["exposure"] == entry["to"]["exposure"]
         exposure = percent(entry["to"]["exposure"]) if steady else moved
-        what = Text(words(entry["transition"]))
+        taken_up = f" of {entry['takes_up']}" if entry["takes_up"] is not None else ""
+        what = Text(words(entry["transition"]) + taken_up)
         table.add_row(str(entry["revision"]), instant(entry["at"]), what, exposure, entry["by"], entry["reason"])
     return table
 
@@ -167,12 +168,16 @@ def _block(block: Json) -> Text:
 
 
 def _criterion(finding: Json) -> Text:
-    verdict = (words(finding["verdict"]), VERDICT_STYLES.get(finding["verdict"], "cyan"))
+    branch = finding["role"] != "stop"
+    established = branch and finding["verdict"] == "breach"
+    verdict = (
+        "established" if established else words(finding["verdict"]),
+        VERDICT_STYLES.get(finding["verdict"], "cyan"),
+    )
+    name = f"{words(finding['role'])}: {finding['criterion']}" if branch else finding["criterion"]
     numbers = f"treatment {_counts(finding['treatment'])} · control {_counts(finding['control'])}"
     evidence = f"evidence {finding['evidence']:.3g} of {finding['threshold']:.3g}"
-    return Text.assemble(
-        (finding["criterion"], "bold"), "  ", verdict, f"\n{numbers}\n{evidence} · {finding['reason']}"
-    )
+    return Text.assemble((name, "bold"), "  ", verdict, f"\n{numbers}\n{evidence} · {finding['reason']}")
 
 
 def _counts(counts: Json) -> str:

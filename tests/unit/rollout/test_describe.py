@@ -9,9 +9,22 @@ import pytest
 
 from plans.schema import Then
 from rollout.decide import decide, kill
-from rollout.describe import effect, headline, look_notices, notices, state_name, status_json
-from rollout.model import Evidence, Verb, Verdict
+from rollout.describe import (
+    effect,
+    headline,
+    labelled,
+    look_notices,
+    notices,
+    purpose,
+    state_name,
+    status_json,
+    takes_up,
+    verdict,
+)
+from rollout.model import Evidence, Role, Verb, Verdict
 from tests.unit.rollout.story import BEGIN, DAY, PLAN, command, evidence, finding, settle, states
+from tests.unit.rollout.trees import PLAN as TREE
+from tests.unit.rollout.trees import raised
 
 NOW = BEGIN + 6 * DAY
 NAMES = {
@@ -101,3 +114,38 @@ def test_every_transition_has_a_notice(verb: Verb) -> None:
         step = decide(PLAN, state, evidence(state, NOW), (command(verb, args=args),), NOW)
         if step is not None:
             assert notices(PLAN, step)[0].title.startswith("search-v2: "), where
+
+
+def test_a_resume_names_what_it_takes_up() -> None:
+    """The journal and the notice link it to the revert or disable that it overrules; a hold's resume links nothing."""
+    fallen = states()["reverted"]
+    step = decide(PLAN, fallen, Evidence(), (command(Verb.RESUME, reason="false alarm"),), NOW)
+    assert step is not None
+    assert fallen.revision == takes_up(step.verb, step.before)
+    (notice,) = notices(PLAN, step)
+    assert f"false alarm\ntakes up what ended at revision {fallen.revision}: because\n" in notice.body
+    assert takes_up(Verb.RESUME, states()["held"]) is None
+    assert takes_up(Verb.RESTORE, fallen) is None
+
+
+def test_a_branch_is_labelled_and_established_where_a_criterion_is_breached() -> None:
+    """`keep_if` and `note_if` may be the same words, and neither is a breach of anything."""
+    branch = replace(finding("accuracy >= control + 2pp", Then.NOTIFY, Verdict.BREACH), role=Role.SHIP, seen=0.0312)
+    stop = finding("error_rate > 2x control", Then.HOLD, Verdict.BREACH)
+    assert ("ship: accuracy >= control + 2pp", "ship", "established") == (
+        labelled(branch),
+        purpose(branch),
+        verdict(branch),
+    )
+    assert ("error_rate > 2x control", "hold", "breach") == (labelled(stop), purpose(stop), verdict(stop))
+    assert "accuracy +3.1pp: accuracy >= control + 2pp" == headline(branch)
+
+
+def test_a_state_name_says_what_is_observed() -> None:
+    """Nothing grows meanwhile, and the name says until when and why."""
+    state = raised()
+    told = (
+        "Alpha · 1 % · observing min_confidence 0.8 until Thu 3 Dec 09:00: kept if false_positive_rate < 5%, "
+        "given up on Sat 5 Dec 09:00"
+    )
+    assert told == state_name(TREE, state, Evidence(), BEGIN + DAY)
