@@ -45,6 +45,8 @@ class Row(NamedTuple):
     cohort: str
     bad: int
     total: int
+    sum: float
+    squares: float
 
 
 def evidence(
@@ -59,7 +61,8 @@ def evidence(
     """The buckets that a rollout was judged by, a row per metric and cohort.
 
     Columns: start, end (UTC), epoch, phase, exposure (percent),
-    settings_epoch, metric, cohort, bad, total. A bucket is as it was when it was closed.
+    settings_epoch, metric, cohort, bad, total; of numbers also sum and squares.
+    A bucket is as it was when it was closed.
     """
     if format_ is Format.PARQUET and out is None:
         raise UsageError("Parquet is not for reading on a terminal; name a file: --out evidence.parquet")
@@ -95,7 +98,8 @@ def told(rollout: Rollout, buckets: Sequence[Bucket]) -> Iterator[Row]:
         shared = (bucket.start, bucket.end, bucket.epoch, phase, bucket.exposure / 1000, bucket.settings_epoch)
         for metric, counts in bucket.counts.items():
             for cohort, counted in zip((Cohort.TREATMENT, Cohort.CONTROL), counts, strict=True):
-                yield Row(*shared, metric, str(cohort), counted.bad, counted.total)
+                sums = (counted.sum, counted.squares)
+                yield Row(*shared, metric, str(cohort), counted.bad, counted.total, *sums)
 
 
 def as_csv(rows: Sequence[Row]) -> str:
@@ -114,8 +118,8 @@ def as_parquet(rows: Sequence[Row]) -> bytes:
         from pyarrow import parquet  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise RefusedError(f"Parquet is written by pyarrow, which is not installed; {REMEDY}") from error
-    instant, whole, word = pa.timestamp("us", tz="UTC"), pa.int64(), pa.string()
-    kinds = (instant, instant, whole, word, pa.float64(), whole, word, word, whole, whole)
+    instant, whole, word, real = pa.timestamp("us", tz="UTC"), pa.int64(), pa.string(), pa.float64()
+    kinds = (instant, instant, whole, word, real, whole, word, word, whole, whole, real, real)
     columns = [pa.array(column, kind) for column, kind in zip(_columns(rows), kinds, strict=True)]
     sink = pa.BufferOutputStream()
     parquet.write_table(pa.table(columns, names=list(Row._fields)), sink)

@@ -18,6 +18,7 @@ from gates.foresight import share, span
 from gates.judge import compile, judge  # noqa: A004 - the gate's own word for it
 from plans.expressions import Expose
 from plans.schema import Plan, Then
+from rollout.counting import total_key
 from rollout.describe import percent
 from rollout.model import FULL, Bucket, Status, Verdict
 from rollout.moves import initial
@@ -142,7 +143,8 @@ def _exposure(plan: Plan, expose: str | None) -> int:
 
 
 def _split(case: Splits, bucket: Bucket, random: Random) -> Bucket:
-    counts = {metric: split(control, case.exposure, random) for metric, (_, control) in bucket.counts.items()}
+    sums = {*(name for name, metric in case.plan.metrics.items() if metric.value), *map(total_key, case.plan.metrics)}
+    counts = {name: split(both[1], case.exposure, random) for name, both in bucket.counts.items() if name not in sums}
     return replace(bucket, epoch=0, settings_epoch=0, phase=case.phase, exposure=case.exposure, counts=counts)
 
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from functools import lru_cache
-from itertools import accumulate
-from math import exp, lgamma, log, log1p
 from random import Random
 
 from rollout.model import FULL, Counts
+from sluice.chance import binomial
 
 
 def split(counts: Counts, exposure: int, random: Random) -> tuple[Counts, Counts]:
@@ -19,21 +16,7 @@ def split(counts: Counts, exposure: int, random: Random) -> tuple[Counts, Counts
     if exposure in {0, FULL}:
         return (Counts(), counts) if exposure == 0 else (counts, Counts())
     share = exposure / FULL
-    bad = _drawn(counts.bad, share, random)
-    good = _drawn(counts.total - counts.bad, share, random)
+    bad = binomial(counts.bad, share, random)
+    good = binomial(counts.total - counts.bad, share, random)
     treatment = Counts(bad, bad + good)
     return treatment, Counts(counts.bad - treatment.bad, counts.total - treatment.total)
-
-
-def _drawn(n: int, share: float, random: Random) -> int:
-    """A binomial number, by inversion of its tabulated distribution."""
-    return bisect_left(_binomial(n, share), random.random()) if n else 0
-
-
-@lru_cache(maxsize=20_000)
-def _binomial(n: int, share: float) -> list[float]:
-    yes, no = log(share), log1p(-share)
-    ways = lgamma(n + 1)
-    likely = [exp(ways - lgamma(k + 1) - lgamma(n - k + 1) + k * yes + (n - k) * no) for k in range(n + 1)]
-    below = list(accumulate(likely))
-    return [*below[:-1], 1.0]

@@ -103,6 +103,10 @@ def check(fault: Fault, plan: Plan, traffic: Traffic) -> None:
     """Raises RefusedError for a fault that would hit more units than there are."""
     if fault.kind is Kind.SPLIT:
         return
+    if plan.metrics[fault.metric].value is not None:
+        if fault.kind is Kind.SHARE:
+            raise RefusedError(f"{fault.text!r}: {fault.metric} is a number and no share; write `{fault.metric} 2x`")
+        return
     usual, good = traffic.rates[fault.metric], plan.metrics[fault.metric].bad is None
     hit = (1 - usual) * fault.value if good and fault.value > 1 else usual * fault.value
     if fault.kind is Kind.TIMES and hit > 1:
@@ -123,6 +127,11 @@ def rate(fault: Fault, usual: float, *, good: bool) -> float | None:
             return fault.value
         case _:
             return None
+
+
+def mean_under(fault: Fault, usual: float) -> float | None:
+    """A number's mean under a fault; None where nothing is counted."""
+    return usual * fault.value if fault.kind is Kind.TIMES else None
 
 
 def _split(words: str, text: str) -> Fault:

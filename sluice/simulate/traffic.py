@@ -17,8 +17,10 @@ from typing import NamedTuple, Protocol
 
 from gates.planner import DAY, Traffic
 from plans.schema import Metric, Plan
+from rollout.counting import Number, numbers
 from rollout.model import FULL, Bucket, Counts, RolloutState
-from sluice.simulate.faults import Kind, Spell, rate
+from sluice.simulate.faults import Kind, Spell, mean_under, rate
+from sluice.simulate.numbers import Spread, counted
 
 FINEST = 20_000  # entries of a table at most
 WIDTH = 10  # standard deviations that a table spans to either side
@@ -33,8 +35,23 @@ class Table(NamedTuple):
     below: list[float]
 
 
+class Values(NamedTuple):
+    """What one number does in a bucket: how many units of either cohort, and how their numbers lie."""
+
+    number: Number
+    units: tuple[Table, Table]
+    spreads: tuple[Spread, Spread]
+
+
+class Expected(NamedTuple):
+    """What all metrics do in a bucket."""
+
+    shares: tuple[Tables, ...]
+    values: tuple[Values, ...]
+
+
 class Tables(NamedTuple):
-    """What one metric does in a bucket: bad and good units of either cohort."""
+    """What one share does in a bucket: bad and good units of either cohort."""
 
     metric: str
     bad: Table
@@ -71,7 +88,7 @@ class Stream:
     def bucket(self, state: RolloutState, start: datetime, end: datetime) -> Bucket:
         """What both cohorts did between two instants in which `state` was in force."""
         active = tuple([spell for spell in self._faults if spell.begins <= start < spell.ends])
-        tables = self._tables(state.exposure, (end - start).total_seconds(), active)
+        shares, values = self._tables(state.exposure, (end - start).total_seconds(), active)
         return Bucket(
             start=start,
             end=end,
@@ -79,7 +96,7 @@ class Stream:
             phase=state.phase,
             exposure=state.exposure,
             settings_epoch=state.settings_epoch,
-            counts={of.metric: self._counts(of) for of in tables},
+            counts={of.metric: self._counts(of) for of in shares} | self._numbers(values),
         )
 
     def heard(self, buckets: Sequence[Bucket]) -> set[str]:
@@ -91,17 +108,41 @@ class Stream:
         total, control = bad + self._drawn(of.good), control_bad + self._drawn(of.control_good)
         return Counts(bad, total) if total else NOBODY, Counts(control_bad, control) if control else NOBODY
 
+    def _numbers(self, values: Sequence[Values]) -> dict[str, tuple[Counts, Counts]]:
+        found: dict[str, tuple[Counts, Counts]] = {}
+        for number, units, spreads in values:
+            both = [
+                counted(number, spread, self._drawn(table), self._random)
+                for table, spread in zip(units, spreads, strict=True)
+            ]
+            found |= {name: (treated, control) for (name, treated), (_, control) in zip(*both, strict=True)}
+        return found
+
     def _drawn(self, table: Table) -> int:
         return table.first + table.step * bisect_left(table.below, self._random.random())
 
-    def _expected(self, exposure: int, seconds: float, active: tuple[Spell, ...]) -> tuple[Tables, ...]:
+    def _expected(self, exposure: int, seconds: float, active: tuple[Spell, ...]) -> Expected:
         units = self._traffic.daily * seconds / DAY
         treated = units * _share(exposure, active)
-        return tuple(
-            Tables(name, *self._cohort(name, treated, active), *self._cohort(name, units - treated, everyone))
-            for everyone in [tuple(spell for spell in active if spell.fault.everyone)]
-            for name in self._plan.metrics
+        everyone = tuple(spell for spell in active if spell.fault.everyone)
+        cohorts = ((treated, active), (units - treated, everyone))
+        shares = [name for name, metric in self._plan.metrics.items() if metric.value is None]
+        return Expected(
+            tuple(Tables(name, *self._cohort(name, *cohorts[0]), *self._cohort(name, *cohorts[1])) for name in shares),
+            tuple(self._values(number, cohorts) for number in numbers(self._plan)),
         )
+
+    def _values(self, number: Number, cohorts: Sequence[tuple[float, Sequence[Spell]]]) -> Values:
+        """The numbers of both cohorts; a source that is silent or gives NaN has no units."""
+        tables, spreads = [], []
+        for units, active in cohorts:
+            mean: float | None = self._traffic.rates[number.metric]
+            for spell in active:
+                if spell.fault.metric == number.metric:
+                    mean = mean_under(spell.fault, self._traffic.rates[number.metric])
+            tables.append(poisson(0.0 if mean is None else units))
+            spreads.append(Spread(mean or 0.0, self._plan.metrics[number.metric].range))
+        return Values(number, (tables[0], tables[1]), (spreads[0], spreads[1]))
 
     def _cohort(self, name: str, units: float, active: Sequence[Spell]) -> tuple[Table, Table]:
         good, found = self._plan.metrics[name].bad is None, self._traffic.rates[name]
@@ -118,7 +159,11 @@ class Stream:
 def events_in(plan: Plan, buckets: Sequence[Bucket]) -> set[str]:
     """The event names that counts of a plan's metrics imply."""
     return {
-        event for bucket in buckets for name in bucket.counts for event in _events(plan.metrics[name], bucket, name)
+        event
+        for bucket in buckets
+        for name, metric in plan.metrics.items()
+        if name in bucket.counts
+        for event in _events(metric, bucket, name)
     }
 
 
@@ -126,6 +171,8 @@ def _events(metric: Metric, bucket: Bucket, name: str) -> Iterator[str]:
     both = bucket.counts[name][0] + bucket.counts[name][1]
     if both.total:
         yield metric.of
+        if metric.value:
+            yield metric.value
     if metric.bad and both.bad:
         yield metric.bad
     if metric.good and both.total > both.bad:

@@ -12,7 +12,7 @@ from rich.text import Text
 from gates.bounds import upper_bound
 from gates.foresight import share, span
 from gates.planner import Traffic
-from plans.schema import Plan
+from plans.schema import Metric, Plan
 from plans.timeline import local
 from sluice import render
 from sluice.simulate.outcome import CONFIDENCE, TAKEN_BACK
@@ -44,8 +44,14 @@ def many(case: Case, told: dict[str, Any]) -> Group:
 
 def assumption(plan: Plan, traffic: Traffic) -> str:
     """What traffic is taken for granted."""
-    rates = ", ".join(f"{name} {share(rate)}" for name, rate in traffic.rates.items())
+    rates = ", ".join(_rate(plan.metrics[name], name, rate) for name, rate in traffic.rates.items())
     return f"{traffic.daily:,.0f} {plan.audience.unit}s a day; {rates}"
+
+
+def _rate(metric: Metric, name: str, rate: float) -> str:
+    if metric.value is None:
+        return f"{name} {share(rate)}"
+    return f"{name} {rate:.3g}{f' {metric.unit}' if metric.unit else ''} on average"
 
 
 def _headline(case: Case, told: dict[str, Any]) -> str:
