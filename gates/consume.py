@@ -41,6 +41,7 @@ class Entry(NamedTuple):
 
 
 AT_ONCE = Entry(0.0, 0.0)
+E_PROCESSES = (Ratios, Rates)
 
 
 def place(bucket: Bucket) -> tuple[float, int]:
@@ -105,8 +106,9 @@ def stands_frozen(rule: Rule, known: Known, exposure: int) -> bool:
 
 def proof(rule: Rule, trial: Trial) -> float:
     """The e-process of the limit being kept; 1 where nobody asked for it."""
-    if isinstance(rule.tests, Ratios | Rates) and rule.tests.proof:
-        return evidence(trial.proof, rule.tests.proof.weights, 0.0)
+    tests = rule.tests
+    if isinstance(tests, E_PROCESSES) and tests.proof:
+        return evidence(trial.proof, tests.proof.weights, 0.0)
     return 1.0
 
 
@@ -170,16 +172,19 @@ def _updated(rule: Rule, record: Record, bucket: Bucket, entry: Entry | None, en
     noted = _noted(rule, record.known, treatment, control, end)
     if entry is None or (rule.phase is not None and rule.phase != bucket.phase):
         return Record(record.trial, noted)
-    if isinstance(rule.tests, Streak):
-        return Record(_looked(rule, rule.tests, record, noted, bucket), noted)
-    if isinstance(rule.tests, Margin):
-        return Record(_estimated(rule, rule.tests, record, treatment, control, bucket.exposure), noted)
-    if isinstance(rule.tests, Cap):
-        return Record(_spent(rule.tests, record.trial, bucket, treatment, control), noted)
-    weight, left = entry if rule.begins is Begins.ANY_TIME else AT_ONCE
-    masses, proof = _tested(rule, record, treatment, control, weight, bucket.exposure)
-    found = evidence(masses, rule.tests.breach.weights, left)
-    return Record(_tried(record.trial, masses, proof, found, max(found, record.trial.peak), treatment, control), noted)
+    tests = rule.tests
+    if isinstance(tests, E_PROCESSES):
+        weight, left = entry if rule.begins is Begins.ANY_TIME else AT_ONCE
+        masses, proof = _tested(rule, tests, record, treatment, control, weight, bucket.exposure)
+        found, peak = evidence(masses, tests.breach.weights, left), record.trial.peak
+        return Record(_tried(record.trial, masses, proof, found, max(found, peak), treatment, control), noted)
+    match tests:
+        case Streak():
+            return Record(_looked(rule, tests, record, noted, bucket), noted)
+        case Margin():
+            return Record(_estimated(rule, tests, record, treatment, control, bucket.exposure), noted)
+        case Cap():
+            return Record(_spent(tests, record.trial, bucket, treatment, control), noted)
 
 
 def _tried(
@@ -258,12 +263,10 @@ def _noted(rule: Rule, known: Known, treatment: Counts, control: Counts, end: fl
 
 
 def _tested(
-    rule: Rule, record: Record, treatment: Counts, control: Counts, w: float, exposure: int
+    rule: Rule, tests: Ratios | Rates, record: Record, treatment: Counts, control: Counts, w: float, exposure: int
 ) -> tuple[Masses, Masses]:
     """Breach and proof after one bucket: by the ratio gate beside a control, by the rate gate against a fixed rate."""
     trial, known = record
-    tests = rule.tests
-    assert isinstance(tests, Ratios | Rates)  # noqa: S101 - the other forms have their own ways
     if isinstance(tests, Ratios):
         if not stands_frozen(rule, known, exposure):
             return _compared(rule, tests, trial, treatment, control, w)

@@ -16,7 +16,6 @@ from rollout.model import Counts
 
 FROZEN_CONFIDENCE = 0.95
 NORMAL_95 = 1.6449
-SUMS = 4  # of a number: sum and squares of either cohort
 
 
 class Interval(NamedTuple):
@@ -28,9 +27,12 @@ class Interval(NamedTuple):
 
 def level(rule: Rule, counts: Counts) -> float | None:
     """A cohort's rate or mean; None where nothing was counted."""
-    if not counts.total:
+    total, reads = counts.total, rule.reads
+    if not total:
         return None
-    return counts.sum / counts.total if rule.reads is Reads.VALUE else count(counts, rule.reads) / counts.total
+    if reads is Reads.BAD:
+        return counts.bad / total
+    return (total - counts.bad) / total if reads is Reads.GOOD else counts.sum / total
 
 
 def fixed_level(rule: Rule, known: Known) -> float:
@@ -85,21 +87,23 @@ def control_bounds(rule: Rule, known: Known) -> tuple[float, float]:
 
 
 def shown_counts(rule: Rule, trial: Trial) -> tuple[Counts, Counts]:
-    """Both cohorts' counts that a finding shows: since the evidence began, or those of the latest look."""
-    match rule.tests:
-        case Streak():
-            looks = Looks.from_flat(trial.masses)
-            return looks.treatment, looks.control
-        case Cap():
-            return Counts(0, trial.treatment_total, trial.found), Counts()
-    return tried_counts(trial)
+    """Both cohorts' counts that a finding shows: since the evidence began, of the latest look, or of the day."""
+    tests = rule.tests
+    if isinstance(tests, Streak):
+        looks = Looks.from_flat(trial.masses)
+        return looks.treatment, looks.control
+    if isinstance(tests, Cap):
+        return Counts(0, trial.treatment_total, trial.found), Counts()
+    return tried_counts(rule, trial)
 
 
-def tried_counts(trial: Trial) -> tuple[Counts, Counts]:
+def tried_counts(rule: Rule, trial: Trial) -> tuple[Counts, Counts]:
     """Both cohorts' counts since the evidence began."""
-    t_sum, t_squares, c_sum, c_squares = trial.masses if len(trial.masses) == SUMS else (0.0,) * SUMS
-    treatment = Counts(trial.treatment_bad, trial.treatment_total, t_sum, t_squares)
-    return treatment, Counts(trial.control_bad, trial.control_total, c_sum, c_squares)
+    masses, _, _, _, treatment_bad, treatment_total, control_bad, control_total = trial
+    if rule.reads is not Reads.VALUE:
+        return Counts(treatment_bad, treatment_total), Counts(control_bad, control_total)
+    t_sum, t_squares, c_sum, c_squares = masses
+    return Counts(0, treatment_total, t_sum, t_squares), Counts(0, control_total, c_sum, c_squares)
 
 
 def margin_evidence(rule: Rule, margin: Margin, trial: Trial, known: Known, *, fixed: bool) -> float:
@@ -107,7 +111,7 @@ def margin_evidence(rule: Rule, margin: Margin, trial: Trial, known: Known, *, f
     estimate = _estimate(rule, trial, known, margin.factor, fixed=fixed)
     if estimate is None:
         return 1.0
-    if margin.demanding and not exceeded(rule, *tried_counts(trial), known, fixed=fixed):
+    if margin.demanding and not exceeded(rule, *tried_counts(rule, trial), known, fixed=fixed):
         return 0.0
     return _evidence(rule.side)(estimate, margin.point, margin.rho2)
 
@@ -132,7 +136,7 @@ def interval(rule: Rule, margin: Margin, trial: Trial, known: Known, *, fixed: b
         return None
     half, scale, origin = half_width(estimate, margin.alpha, margin.rho2), 1.0, 0.0
     if rule.compares is Compares.RATIO:
-        other = reference(rule, tried_counts(trial)[1], known, fixed=fixed)
+        other = reference(rule, tried_counts(rule, trial)[1], known, fixed=fixed)
         if not other or other < 0:
             return None
         scale, origin = other, margin.factor
@@ -141,7 +145,7 @@ def interval(rule: Rule, margin: Margin, trial: Trial, known: Known, *, fixed: b
 
 def _estimate(rule: Rule, trial: Trial, known: Known, factor: float, *, fixed: bool) -> Estimate | None:
     """Treatment's level less `factor` times what it is compared with; None before there are units enough."""
-    treated, controlled = tried_counts(trial)
+    treated, controlled = tried_counts(rule, trial)
     treatment = _arm(rule, treated)
     if treatment is None:
         return None

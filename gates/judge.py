@@ -104,7 +104,9 @@ def _finding(rule: Rule, record: Record, look: Look) -> Finding:
     treatment, control = shown_counts(rule, trial)
     found = treatment.sum if isinstance(rule.tests, Cap) else seen(rule, treatment, control, known, fixed=fixed)
     ends = interval(rule, rule.tests, trial, known, fixed=fixed) if isinstance(rule.tests, Margin) else None
-    reason = missing or words.arithmetic(rule, record, verdict, found, ends, fixed=fixed)
+    reason = missing or words.arithmetic(
+        rule, record, verdict, words.Shown(treatment, control, found, ends), fixed=fixed
+    )
     return Finding(
         criterion=rule.text,
         then=rule.then,
@@ -129,8 +131,8 @@ def _verdict(rule: Rule, record: Record, look: Look, samples: int, *, fixed: boo
     """The verdict, and in words what stands in the way of judging; "" where it rests on the counts alone.
 
     A criterion's breach outranks a wrong split, that outranks what is established of a decision and missing data, and
-    missing data all that would rest on data. `min_samples` keeps a phase from
-    ending and a criterion from passing; it never delays a breach, whose evidence holds for any number of samples.
+    missing data all that would rest on data. `min_samples` keeps a phase from ending and a criterion from passing; it
+    never delays a breach by evidence, which holds for any number of samples.
     """
     trial, known = record
     if rule.phase is not None and rule.phase != look.state.phase:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from gates.consume import proof
-from gates.estimates import Interval, fixed_level, level, margin_proof, shown_counts
+from gates.estimates import Interval, fixed_level, level, margin_proof
 from gates.memory import Known, Met, Record
 from gates.rules import PROOF_NEEDED, Against, Cap, Compares, Margin, Reads, Rule
 from gates.splits import THRESHOLD
@@ -16,9 +18,16 @@ SHARE_OF_NOTE = 0.001
 MANY, SOME = 1e6, 10
 
 
-def arithmetic(
-    rule: Rule, record: Record, verdict: Verdict, seen: float | None, ends: Interval | None, *, fixed: bool
-) -> str:
+class Shown(NamedTuple):
+    """What a finding shows: both cohorts' counts, what was seen of them, and the ends of its interval."""
+
+    treatment: Counts
+    control: Counts
+    seen: float | None
+    ends: Interval | None
+
+
+def arithmetic(rule: Rule, record: Record, verdict: Verdict, shown: Shown, *, fixed: bool) -> str:
     """The counts, then the evidence, then the rule: `… = 6.3x; evidence 214 > 60; breach of "> 2x control"`."""
     trial = record.trial
     if isinstance(rule.tests, Cap):
@@ -31,8 +40,10 @@ def arithmetic(
         rest = f"evidence {number(trial.peak)} > {rule.threshold:g}"
     else:
         rest = f"evidence {number(trial.found)} of {rule.threshold:g}"
-    between = f", between {_ends(rule, ends)}" if ends else ""
-    return f'{comparison(rule, record, seen, fixed=fixed)}{between}; {rest}; {_said(rule, verdict)} "{rule.wanted}"'
+    between = f", between {_ends(rule, shown.ends)}" if shown.ends else ""
+    return (
+        f'{comparison(rule, record.known, shown, fixed=fixed)}{between}; {rest}; {_said(rule, verdict)} "{rule.wanted}"'
+    )
 
 
 def proved(rule: Rule, record: Record, *, fixed: bool) -> float:
@@ -83,16 +94,16 @@ def waiting(rule: Rule, why: str) -> str:
     return f'{rule.subject}: {why}; insufficient for "{rule.wanted}"'
 
 
-def comparison(rule: Rule, record: Record, seen: float | None, *, fixed: bool) -> str:
+def comparison(rule: Rule, known: Known, shown: Shown, *, fixed: bool) -> str:
     """The counts: `error_rate treatment 31/512 (6.1 %) vs control 44/4,608 (1.0 %) = 6.3x`; never divided by zero."""
-    treatment, control = shown_counts(rule, record.trial)
+    treatment, control, seen, _ = shown
     lead = f"{rule.subject} treatment {_counts(rule, treatment)}{f' {rule.past}' if rule.past else ''}"
     if rule.against is Against.NOTHING:
         return lead
     if rule.needs_control and not fixed:
         reference = f"control {_counts(rule, control)}"
     else:
-        reference = _fixed_reference(rule, record.known)
+        reference = _fixed_reference(rule, known)
     return f"{lead} vs {reference}" if seen is None else f"{lead} vs {reference} = {_seen(rule, seen)}"
 
 

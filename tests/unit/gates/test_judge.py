@@ -272,3 +272,10 @@ def test_the_cursor_names_the_last_bucket_exactly() -> None:
     """Start and epoch, to the microsecond."""
     memory, _ = judge(gate(RATIO), None, [bucket(3, *HEALTHY, epoch=2)], state(), after(4))
     assert memory.after == (after(3), 2)
+
+
+def test_counts_are_shown_whatever_number_of_points_a_limit_is_tested_by() -> None:
+    """A limit of 40 % leaves room for four of the six rates above it."""
+    finding = look(gate("error_rate > 40%"), [bucket(0, (20, 100), (10, 900))])
+    assert (finding.treatment, finding.control) == (Counts(20, 100), Counts(10, 900))
+    assert finding.seen == 0.2
