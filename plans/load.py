@@ -16,7 +16,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from plans import explain, parts, rules
+from plans import explain, kits, parts, rules
 from plans.known import Known
 from plans.problems import Fault, PlanError, Problem, Severity, place
 from plans.problems import Path as Place
@@ -106,12 +106,24 @@ def json_schema() -> dict[str, Any]:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Sluice plan, format 1",
     }
-    return heading | {key: value for key, value in _without_null(described).items() if key != "title"}
+    return heading | _with_kits({key: value for key, value in _without_null(described).items() if key != "title"})
+
+
+def _with_kits(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema where a plan that uses a kit needs no metrics and criteria of its own."""
+    kinds, needed = schema["$defs"], ("metrics", "stop")
+    kinds["Stop"]["required"].remove("criteria")
+    kinds["Metric"]["required"].remove("of")
+    kinds["Metric"]["anyOf"] = [{"required": ["of"]}, {"required": ["value"]}]
+    alone = {"required": list(needed), "properties": {"stop": {"required": ["criteria"]}}}
+    required = [name for name in schema["required"] if name not in needed]
+    return schema | {"required": required, "anyOf": [{"required": ["use"]}, alone]}
 
 
 def _validated(data: Any, known: Known) -> tuple[Plan | None, list[Fault]]:
     if not isinstance(data, dict):
         return None, [Fault((), "a plan is a mapping; begin with `sluice: 1`")]
+    data = kits.expanded(data)
     try:
         plan = Plan.model_validate(data)
     except ValidationError as wrong:

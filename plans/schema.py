@@ -129,6 +129,13 @@ class Metric(Frozen):
     range: tuple[Number, Number] | None = None
     baseline: Annotated[Number | None, Field(description="the known rate that `2x baseline` means")] = None
 
+    @model_validator(mode="before")
+    @classmethod
+    def _own_event(cls, value: Any) -> Any:
+        """A number that names no `of` is counted where it is reported."""
+        alone = isinstance(value, dict) and isinstance(value.get("value"), str) and "of" not in value
+        return {**value, "of": value["value"]} if alone else value
+
     @property
     def counts_good(self) -> bool:
         """Whether the metric is the share of what went well: 90 % accurate, not 10 % wrong."""
@@ -220,6 +227,12 @@ class Plan(Frozen):
     audience: Audience = Audience()
     schedule: Schedule = Schedule()
     phases: Annotated[tuple[Phase, ...], Field(min_length=1, examples=["[{name: all, expose: 100%, hold: 7d}]"])]
+    use: Annotated[
+        tuple[Literal["llm"], ...],
+        Field(
+            description="metrics and criteria to take in by name; what the plan says itself wins", examples=["[llm]"]
+        ),
+    ] = ()
     metrics: Annotated[
         Mapping[str, Metric], Field(examples=["{error_rate: {source: events, bad: error, of: request}}"])
     ]

@@ -9,6 +9,7 @@ from typing import Any
 
 from plans.branches import branches
 from plans.expressions import Condition, TargetKind
+from plans.kits import taken
 from plans.schema import Plan, Settings, Then
 from plans.timeline import Step, local
 from rollout.blocks import blocks
@@ -194,6 +195,7 @@ def preview_json(plan: Plan, steps: Sequence[Step], warnings: Sequence[str]) -> 
             }
             for step in steps
         ],
+        "uses": [asdict(one) for one in taken(plan)],
         "branches": [asdict(branch) for branch in branches(plan)],
         "warnings": list(warnings),
     }

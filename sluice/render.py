@@ -88,7 +88,9 @@ def preview(timeline: Json) -> Group:
     for step in timeline["steps"]:
         table.add_row(step["local"], step["text"], percent(step["exposure"]), settings(step["settings"]))
     warnings = [Text(f"warning: {warning}", "yellow") for warning in timeline["warnings"]]
-    return Group(Text(timeline["name"], "bold"), table, *_branches(timeline["branches"]), *warnings)
+    return Group(
+        Text(timeline["name"], "bold"), table, *_uses(timeline["uses"]), *_branches(timeline["branches"]), *warnings
+    )
 
 
 def pairs(values: Iterable[tuple[str, str]]) -> Table:
@@ -150,6 +152,17 @@ def _branch(tree: Tree, name: str, leaves: Iterable[Text]) -> None:
         branch = tree.add(Text(name, "dim"))
         for leaf in found:
             branch.add(leaf)
+
+
+def _uses(uses: Sequence[Json]) -> Iterator[Text | Table]:
+    """What the plan takes in by name, as it stands in this plan."""
+    for kit in dict.fromkeys(one["kit"] for one in uses):
+        table = plain_table("metric", "counts", "criterion", "then")
+        for one in uses:
+            if one["kit"] == kit:
+                table.add_row(one["metric"], one["counts"], one["criterion"], one["then"])
+        yield Text(f"use: {kit}", "bold")
+        yield table
 
 
 def _branches(branches: Sequence[Json]) -> Iterator[Text | Table]:
