@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 from itertools import accumulate
 from math import exp, lgamma, log, sqrt
@@ -17,7 +17,7 @@ from typing import NamedTuple, Protocol
 
 from gates.planner import DAY, Traffic
 from plans.schema import Metric, Plan
-from rollout.counting import Number, numbers
+from rollout.counting import MET, Number, numbers
 from rollout.model import FULL, Bucket, Counts, RolloutState
 from sluice.simulate.faults import Kind, Spell, mean_under, rate
 from sluice.simulate.numbers import Spread, counted
@@ -25,6 +25,7 @@ from sluice.simulate.numbers import Spread, counted
 FINEST = 20_000  # entries of a table at most
 WIDTH = 10  # standard deviations that a table spans to either side
 NOBODY = Counts()
+ONE_DAY = timedelta(days=1)
 
 
 class Table(NamedTuple):
@@ -44,8 +45,9 @@ class Values(NamedTuple):
 
 
 class Expected(NamedTuple):
-    """What all metrics do in a bucket."""
+    """What all metrics do in a bucket, and how many units of either cohort come."""
 
+    units: tuple[Table, Table]
     shares: tuple[Tables, ...]
     values: tuple[Values, ...]
 
@@ -88,7 +90,7 @@ class Stream:
     def bucket(self, state: RolloutState, start: datetime, end: datetime) -> Bucket:
         """What both cohorts did between two instants in which `state` was in force."""
         active = tuple([spell for spell in self._faults if spell.begins <= start < spell.ends])
-        shares, values = self._tables(state.exposure, (end - start).total_seconds(), active)
+        units, shares, values = self._tables(state.exposure, (end - start).total_seconds(), active)
         return Bucket(
             start=start,
             end=end,
@@ -96,7 +98,9 @@ class Stream:
             phase=state.phase,
             exposure=state.exposure,
             settings_epoch=state.settings_epoch,
-            counts={of.metric: self._counts(of) for of in shares} | self._numbers(values),
+            counts={of.metric: self._counts(of) for of in shares}
+            | self._numbers(values)
+            | self._met(units, state, start),
         )
 
     def heard(self, buckets: Sequence[Bucket]) -> set[str]:
@@ -118,6 +122,14 @@ class Stream:
             found |= {name: (treated, control) for (name, treated), (_, control) in zip(*both, strict=True)}
         return found
 
+    def _met(
+        self, units: tuple[Table, Table], state: RolloutState, start: datetime
+    ) -> dict[str, tuple[Counts, Counts]]:
+        """Units heard of for the first time in a phase: each comes once a day, so on its first day they are all new."""
+        if not 0 < state.exposure < FULL or state.entered is None or start >= state.entered + ONE_DAY:
+            return {}
+        return {MET: (Counts(0, self._drawn(units[0])), Counts(0, self._drawn(units[1])))}
+
     def _drawn(self, table: Table) -> int:
         return table.first + table.step * bisect_left(table.below, self._random.random())
 
@@ -128,6 +140,7 @@ class Stream:
         cohorts = ((treated, active), (units - treated, everyone))
         shares = [name for name, metric in self._plan.metrics.items() if metric.value is None]
         return Expected(
+            (poisson(treated), poisson(units - treated)),
             tuple(Tables(name, *self._cohort(name, *cohorts[0]), *self._cohort(name, *cohorts[1])) for name in shares),
             tuple(self._values(number, cohorts) for number in numbers(self._plan)),
         )

@@ -49,7 +49,7 @@ def sluice(*words: str, code: int = 0) -> Result:
 def test_preview_adds_detection_and_keeps_what_it_promised() -> None:
     """One entry a phase and criterion, four sizes of fault each, medians and ninth deciles in days."""
     found = json.loads(sluice("preview", CASE_LAW, "--json").stdout)
-    assert {"name", "steps", "warnings", "detection"} == set(found)
+    assert {"name", "steps", "warnings", "detection"} <= set(found)
     assert {"at", "local", "what", "phase", "exposure", "settings"} <= set(found["steps"][0])
     assert 4 * 4 == len(found["detection"])
     first = found["detection"][0]

@@ -194,6 +194,14 @@ def test_a_lopsided_split_moves_units_and_no_rates() -> None:
     assert parts == [pytest.approx(0.1, abs=0.02), pytest.approx(0.6, abs=0.03)]
 
 
+def test_a_lopsided_split_keeps_a_rollout_from_growing() -> None:
+    """45 to 55 in a phase of 50 % makes the comparison invalid: nobody is to blame, and nothing is shipped on it."""
+    found = told(case(SHORT, "split 45/55"))
+    assert ("running", "alpha", "invalid") == (found["outcome"], found["phase"], found["cause"])
+    later = told(case(SHORT, "split 45/55 from 5h"))
+    assert ("running", "beta", "invalid") == (later["outcome"], later["phase"], later["cause"])
+
+
 def test_cores_share_runs_without_changing_them() -> None:
     """On two cores the same runs come in the same order, and who stops listening leaves no worker behind."""
     rehearsed, before = case(SHORT, "error_rate 3x from 5h"), set(active_children())
