@@ -13,6 +13,7 @@ import pytest
 
 from rollout.exposure import Flag, Variant, variant
 from rollout.model import Role, Status, Verb
+from sluice.replay import replayed
 from state.events import Batch, Events
 from state.outcomes import Outcome
 from state.rows import JournalEntry
@@ -165,6 +166,15 @@ def test_what_the_numbers_do_not_decide_is_asked(lived: Stage, name: str, told: 
     assert entry.reason.startswith(told)
     assert entry.reason == lived.rollout(name).state.reason
     lived.await_badge(name, "PAUSED Waiting for approval: Ab test → All")
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_branch_follows_anew_from_what_was_stored(lived: Stage, name: str) -> None:
+    """Each line of the journal is derived identically from its plan, state, evidence and instant."""
+    found = replayed(lived.store, name)
+
+    assert [] == [difference for one in found for difference in one.differences]
+    assert lived.verbs(name) == [str(one.entry.verb) for one in found]
 
 
 def _last(house: Stage, name: str, verb: Verb) -> JournalEntry:
