@@ -9,12 +9,15 @@ import pytest
 from plans.load import loads
 from rollout.decide import blocks, decide, due, kill, refusal
 from rollout.model import Cause, Evidence, Role, RolloutState, Status, Transition, Verb, Verdict
+from rollout.moves import Why, approve
+from rollout.schedule import take_step
 from tests.unit.rollout.story import command
-from tests.unit.rollout.trees import BEGIN, DAY, PLAN, TEXT, look, passed, started, taken
+from tests.unit.rollout.trees import BEGIN, DAY, PLAN, TEXT, look, passed, raised, started, taken
 
 TESTED = BEGIN + 3 * DAY
 END = TESTED + 14 * DAY
 MINUTE = timedelta(minutes=1)
+FORECAST = Why(cause=Cause.SCHEDULE, reason="forecast")
 
 
 def test_an_established_gain_ships() -> None:
@@ -190,3 +193,17 @@ def _asked(
     step = decide(PLAN, state, look(state, now, **verdicts), (command(verb, args=args or {}),), now)
     assert step is not None
     return step
+
+
+def test_a_forecast_goes_on_past_a_raise_and_a_test() -> None:
+    """Step after step as if all went well: the raise is kept, the test ships, and the end is reached."""
+    state, now, verbs = raised(), BEGIN + DAY, []
+    while coming := due(PLAN, state, now):
+        now = max(now, coming.at)
+        step = take_step(PLAN, state, now, FORECAST)
+        verbs.append(step.verb)
+        state = step.after
+        if state.status is Status.AWAITING_APPROVAL:
+            state = approve(state, now, FORECAST).after
+
+    assert [Verb.KEEP, Verb.AWAIT_APPROVAL, Verb.ADVANCE, Verb.DECIDE, Verb.ADVANCE, Verb.COMPLETE] == verbs
