@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -10,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
 from flows.advance import advance
 from flows.collect import from_events
@@ -22,6 +21,7 @@ from state.database import connect, migrate, sqlite_url
 from state.events import Batch, Events
 from state.outcomes import Outcome
 from state.store import Store
+from tests.chromium import chromium
 from tests.contract.flag_server import PLAN, FlagServer, flag_server
 
 NODE = Path(__file__).with_name("node")
@@ -33,19 +33,9 @@ INSTALL_SECONDS = 180
 
 
 @pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    """Debian's browser, without a screen; skipped, by name, where there is none.
-
-    It keeps an event loop in this thread, which no other test may find, so it ends with its file.
-    """
-    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if not found:
-        pytest.skip("Chromium is not installed here: apt-get install chromium")
-    sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=sandbox)
-        yield browser
-        browser.close()
+def browser() -> Iterator[Browser]:
+    with chromium() as found:
+        yield found
 
 
 @pytest.fixture(scope="session")

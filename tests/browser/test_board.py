@@ -37,9 +37,9 @@ def opened(
     context.close()
 
 
-def test_the_list_says_where_every_rollout_stands(chromium: Browser, board: FlagServer) -> None:
+def test_the_list_says_where_every_rollout_stands(browser: Browser, board: FlagServer) -> None:
     """Those under way first, each with its state, exposure, health and what comes next; a click leads to its page."""
-    with opened(chromium, board.url) as (page, complaints):
+    with opened(browser, board.url) as (page, complaints):
         first, second = (row.inner_text() for row in page.locator("tbody tr").all())
         assert all(words in first for words in ("case-law-v24", "running", "Beta · 30 %", "30 %", "raise exposure"))
         assert all(words in second for words in ("summaries-v24", "reverted", "0 %", "nothing: it has ended"))
@@ -50,9 +50,9 @@ def test_the_list_says_where_every_rollout_stands(chromium: Browser, board: Flag
     assert [] == complaints
 
 
-def test_a_page_shows_both_cohorts_of_every_criterion(chromium: Browser, board: FlagServer) -> None:
+def test_a_page_shows_both_cohorts_of_every_criterion(browser: Browser, board: FlagServer) -> None:
     """Rate, interval and counts of treatment and control, the evidence, a chart each, and the journal in words."""
-    with opened(chromium, f"{board.url}/rollouts/case-law-v24") as (page, complaints):
+    with opened(browser, f"{board.url}/rollouts/case-law-v24") as (page, complaints):
         cells = page.locator("section[aria-labelledby=criteria] tbody tr td").all_inner_texts()
         assert ["4", "4"] == [cells[side].strip()[0] for side in (1, 2)]
         assert all(" to " in cells[side] and " of " in cells[side] for side in (1, 2))
@@ -61,12 +61,12 @@ def test_a_page_shows_both_cohorts_of_every_criterion(chromium: Browser, board: 
     assert [] == complaints
 
 
-def test_what_people_wrote_is_shown_as_text(chromium: Browser, board: FlagServer) -> None:
+def test_what_people_wrote_is_shown_as_text(browser: Browser, board: FlagServer) -> None:
     """A reason with markup in it does nothing but stand there."""
     words = "<img src=x onerror=document.title='owned'>"
     body = {"command": "hold", "by": "<b>eve</b>", "reason": words}
     board.post("/v1/rollouts/case-law-v24/commands", body)
-    with opened(chromium, f"{board.url}/rollouts/case-law-v24") as (page, complaints):
+    with opened(browser, f"{board.url}/rollouts/case-law-v24") as (page, complaints):
         expect(page.locator("ol.journal")).to_contain_text(words)
         expect(page.locator("ol.journal")).to_contain_text("<b>eve</b>")
         assert "owned" not in page.title()
@@ -75,9 +75,9 @@ def test_what_people_wrote_is_shown_as_text(chromium: Browser, board: FlagServer
     assert [] == complaints
 
 
-def test_a_page_follows_the_store_without_being_loaded_again(chromium: Browser, board: FlagServer) -> None:
+def test_a_page_follows_the_store_without_being_loaded_again(browser: Browser, board: FlagServer) -> None:
     """A kill by somebody else shows on the open page, and the charts are still there."""
-    with opened(chromium, f"{board.url}/rollouts/case-law-v24") as (page, complaints):
+    with opened(browser, f"{board.url}/rollouts/case-law-v24") as (page, complaints):
         page.evaluate("window.mark = 'the same document'")
         board.post("/v1/flags/case-law-ai/kill", {"by": "ana", "reason": "drill"})
         expect(page.locator(".facts")).to_contain_text("killed", timeout=15_000)
@@ -88,9 +88,9 @@ def test_a_page_follows_the_store_without_being_loaded_again(chromium: Browser, 
     assert [] == complaints
 
 
-def test_the_keyboard_reaches_everything(chromium: Browser, board: FlagServer) -> None:
+def test_the_keyboard_reaches_everything(browser: Browser, board: FlagServer) -> None:
     """Tab leads to the content first, then along the links, and Enter opens a rollout."""
-    with opened(chromium, board.url) as (page, _):
+    with opened(browser, board.url) as (page, _):
         page.keyboard.press("Tab")
         assert "Skip to content" == page.evaluate("document.activeElement.textContent")
         page.keyboard.press("Enter")
@@ -105,7 +105,7 @@ def test_the_keyboard_reaches_everything(chromium: Browser, board: FlagServer) -
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("screen", SCREENS)
 def test_axe_finds_nothing_serious(
-    chromium: Browser,
+    browser: Browser,
     board: FlagServer,
     packages: Path,
     tmp_path: Path,
@@ -113,7 +113,7 @@ def test_axe_finds_nothing_serious(
     screen: str,
 ) -> None:
     """No violation that axe-core calls serious or worse, nothing wider than the screen, and a picture for people."""
-    with opened(chromium, f"{board.url}{path}", *SCREENS[screen]) as (page, complaints):
+    with opened(browser, f"{board.url}{path}", *SCREENS[screen]) as (page, complaints):
         page.evaluate((packages / "axe-core" / "axe.min.js").read_text(encoding="utf-8"))
         found: dict[str, Any] = page.evaluate("axe.run()")
         wider = page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth")
