@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+from gates.dispersion import dispersion, heard
 from gates.estimates import control_bounds, exceeded, margin_evidence
 from gates.memory import Known, Memory, Met, Record, Trial, fresh
 from gates.rules import Against, Begins, Cap, Gate, Margin, Reads, Rule, Side, at_frozen, count
@@ -71,6 +72,8 @@ def frozen(gate: Gate, memory: Memory) -> Memory:
 
 def consumed(gate: Gate, memory: Memory, bucket: Bucket) -> Memory:
     """The memory after one bucket, which must lie behind the cursor."""
+    if bucket.phase == NOT_STARTED:
+        return memory._replace(cursor=place(bucket), records=_before(gate, memory, bucket))
     memory = renewed(gate, memory, memory.promise, bucket.settings_epoch)
     end = bucket.end.timestamp()
     if bucket.epoch < memory.promise:
@@ -119,6 +122,17 @@ def _pairs(gate: Gate, memory: Memory) -> zip[tuple[Rule, Record]]:
 def _entry(onset: Onset, unspent: Unspent, phase: int) -> tuple[Entry, Unspent]:
     weight, left = onset_weight(onset, unspent, phase)
     return Entry(weight, left.by_phase + left.by_drip), left
+
+
+def _before(gate: Gate, memory: Memory, bucket: Bucket) -> tuple[Record, ...]:
+    """A bucket from before the rollout: it tells how control's counts scatter, and nothing else."""
+    records = []
+    for rule, (trial, known) in _pairs(gate, memory):
+        control = bucket.counts.get(rule.key, NOTHING)[1]
+        noise = heard(known.noise, control.bad, control.total)
+        found = dispersion(noise)
+        records.append(Record(trial, known._replace(noise=noise, power=None if found is None else 1 / found)))
+    return tuple(records)
 
 
 def _bygone(gate: Gate, memory: Memory, bucket: Bucket, end: float) -> tuple[Record, ...]:
@@ -248,7 +262,19 @@ def _crossed(rule: Rule, looks: Looks, known: Known, exposure: int) -> bool:
 
 
 def _noted(rule: Rule, known: Known, treatment: Counts, control: Counts, end: float) -> Known:
-    past_bad, past_total, samples, bounds, treatment_heard, control_heard, proven, past_sum, past_squares = known
+    (
+        past_bad,
+        past_total,
+        samples,
+        bounds,
+        treatment_heard,
+        control_heard,
+        proven,
+        past_sum,
+        past_squares,
+        noise,
+        power,
+    ) = known
     return Known(
         past_bad + control.bad,
         past_total + control.total,
@@ -259,6 +285,8 @@ def _noted(rule: Rule, known: Known, treatment: Counts, control: Counts, end: fl
         proven or count(treatment, rule.reads) > 0 or count(control, rule.reads) > 0,
         past_sum + control.sum,
         past_squares + control.squares,
+        noise,
+        power,
     )
 
 
@@ -269,24 +297,26 @@ def _tested(
     trial, known = record
     if isinstance(tests, Ratios):
         if not stands_frozen(rule, known, exposure):
-            return _compared(rule, tests, trial, treatment, control, w)
+            return _compared(rule, tests, record, treatment, control, w)
         tests = at_frozen(rule, tests, *(known.frozen or (0.0, 1.0)))
     a = treatment.total
     x = treatment.bad if rule.counted is Reads.BAD else a - treatment.bad
-    masses = rate_step(trial.masses, w, x, a, tests.breach)
-    return masses, _cut(rate_step(trial.proof, 0.0, x, a, tests.proof)) if tests.proof else ()
+    power = known.power or 1.0
+    masses = rate_step(trial.masses, w, x, a, tests.breach, power=power)
+    return masses, _cut(rate_step(trial.proof, 0.0, x, a, tests.proof, power=power)) if tests.proof else ()
 
 
 def _compared(
-    rule: Rule, tests: Ratios, trial: Trial, treatment: Counts, control: Counts, w: float
+    rule: Rule, tests: Ratios, record: Record, treatment: Counts, control: Counts, w: float
 ) -> tuple[Masses, Masses]:
     """The ratio gate, with the arms swapped where the breach lies below."""
     upper, lower = (treatment, control) if rule.arms is Side.ABOVE else (control, treatment)
     a, c, x, y = upper.total, lower.total, upper.bad, lower.bad
     if rule.reads is Reads.GOOD:
         x, y = a - x, c - y
-    masses = ratio_step(trial.masses, w, x, a, y, c, tests.breach)
-    return masses, _cut(ratio_step(trial.proof, 0.0, x, a, y, c, tests.proof)) if tests.proof else ()
+    trial, power = record.trial, record.known.power or 1.0
+    masses = ratio_step(trial.masses, w, x, a, y, c, tests.breach, power=power)
+    return masses, _cut(ratio_step(trial.proof, 0.0, x, a, y, c, tests.proof, power=power)) if tests.proof else ()
 
 
 def _cut(proof: Masses) -> Masses:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from gates.dispersion import Noise
 from gates.rules import Begins, Cap, Gate, Reads, Rule
 from gates.sequential import Masses, Rates, Ratios, Unspent
 from gates.streaks import Streak
@@ -40,7 +41,8 @@ class Known(NamedTuple):
 
     `frozen` bounds control's rate, in the metric's own terms, where it is not measured beside treatment. `samples` are
     treatment's, the instants of the last `of` events (epoch seconds) either cohort's, in the present phase. `proven`
-    says that the event which the metric names has been seen. `past_sum` and `past_squares` are those of a number.
+    says that the event which the metric names has been seen. `past_sum` and `past_squares` are those of a number,
+    `noise` is control's from before the rollout, `power` the inverse of the dispersion found in it, None where unknown.
     """
 
     past_bad: int = 0
@@ -52,6 +54,8 @@ class Known(NamedTuple):
     proven: bool = False
     past_sum: float = 0.0
     past_squares: float = 0.0
+    noise: Noise = Noise()
+    power: float | None = None
 
 
 class Met(NamedTuple):
@@ -133,6 +137,7 @@ def fresh(rule: Rule) -> Trial:
 
 def _record(trial: list[Any], known: list[Any]) -> Record:
     masses, proof, *numbers = trial
-    past_bad, past_total, samples, frozen, *rest = known
+    past_bad, past_total, samples, frozen, *rest, noise, power = known
     bounds = None if frozen is None else (frozen[0], frozen[1])
-    return Record(Trial(tuple(masses), tuple(proof), *numbers), Known(past_bad, past_total, samples, bounds, *rest))
+    heard = Known(past_bad, past_total, samples, bounds, *rest)._replace(noise=Noise(*noise), power=power)
+    return Record(Trial(tuple(masses), tuple(proof), *numbers), heard)

@@ -132,35 +132,39 @@ def fixed_complements(test: RatioTest, rate: float) -> RateTest:
     return _clipped([1 - rate / test.r0, *(1 - rate / r for r in test.rs)], test.weights)
 
 
-def ratio_step(masses: Masses, w: float, x: int, a: int, y: int, c: int, test: RatioTest) -> Masses:
+def ratio_step(
+    masses: Masses, w: float, x: int, a: int, y: int, c: int, test: RatioTest, *, power: float = 1.0
+) -> Masses:
     """A ← (A + w)·L for one bucket: x bad of a in the numerator's arm, y of c in the other, `w` the prior entering it.
 
     L = (r/r0)^x · ((a·r0 + c)/(a·r + c))^(x+y): given the total x+y, x is binomial with share a·r/(a·r + c)
-    (Lindon & Malek 2022, section 4), so that a base rate common to both arms cancels.
+    (Lindon & Malek 2022, section 4), so that a base rate common to both arms cancels. L is taken to the `power`.
     """
     bad = x + y
     if not (bad and a and c):
         return tuple([mass + w for mass in masses])
     r0, rs, logs, _ = test
     null = log(a * r0 + c)
-    if bad * max(logs[-1], -logs[0]) < EXPONENT_CAP:  # no point's exponent can exceed this
+    if power == 1 and bad * max(logs[-1], -logs[0]) < EXPONENT_CAP:  # no point's exponent can exceed this
         grown = [
             (mass + w) * exp(x * s + bad * (null - log(a * r + c))) for mass, r, s in zip(masses, rs, logs, strict=True)
         ]
     else:
-        exponents = [x * s + bad * (null - log(a * r + c)) for r, s in zip(rs, logs, strict=True)]
+        exponents = [power * (x * s + bad * (null - log(a * r + c))) for r, s in zip(rs, logs, strict=True)]
         grown = [(mass + w) * exp(min(e, EXPONENT_CAP)) for mass, e in zip(masses, exponents, strict=True)]
     return _capped(grown)
 
 
-def rate_step(masses: Masses, w: float, x: int, a: int, test: RateTest) -> Masses:
-    """A ← (A + w)·L for one bucket of x bad of a; L = (q/q0)^x · ((1-q)/(1-q0))^(a-x), Wald's likelihood ratio."""
+def rate_step(masses: Masses, w: float, x: int, a: int, test: RateTest, *, power: float = 1.0) -> Masses:
+    """A ← (A + w)·L for one bucket of x bad of a; L = (q/q0)^x · ((1-q)/(1-q0))^(a-x), Wald's, to the `power`."""
     good = a - x
     _, bads, goods, _ = test
-    if x * bads[-1] + good * goods[0] < EXPONENT_CAP:  # as above: one of the two terms is negative at every point
+    if (
+        power == 1 and x * bads[-1] + good * goods[0] < EXPONENT_CAP
+    ):  # as above: one of the two terms is negative at every point
         grown = [(mass + w) * exp(x * up + good * down) for mass, up, down in zip(masses, bads, goods, strict=True)]
     else:
-        exponents = [x * up + good * down for up, down in zip(bads, goods, strict=True)]
+        exponents = [power * (x * up + good * down) for up, down in zip(bads, goods, strict=True)]
         grown = [(mass + w) * exp(min(e, EXPONENT_CAP)) for mass, e in zip(masses, exponents, strict=True)]
     return _capped(grown)
 

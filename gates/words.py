@@ -8,6 +8,7 @@ from gates.consume import proof
 from gates.estimates import Interval, fixed_level, level, margin_proof
 from gates.memory import Known, Met, Record
 from gates.rules import PROOF_NEEDED, Against, Cap, Compares, Margin, Reads, Rule
+from gates.sequential import Rates, Ratios
 from gates.splits import THRESHOLD
 from gates.streaks import Looks, Streak
 from rollout.counting import EVENTS
@@ -41,9 +42,8 @@ def arithmetic(rule: Rule, record: Record, verdict: Verdict, shown: Shown, *, fi
     else:
         rest = f"evidence {number(trial.found)} of {rule.threshold:g}"
     between = f", between {_ends(rule, shown.ends)}" if shown.ends else ""
-    return (
-        f'{comparison(rule, record.known, shown, fixed=fixed)}{between}; {rest}; {_said(rule, verdict)} "{rule.wanted}"'
-    )
+    counts = f"{comparison(rule, record.known, shown, fixed=fixed)}{between}"
+    return f'{counts}; {_scatter(rule, record.known)}{rest}; {_said(rule, verdict)} "{rule.wanted}"'
 
 
 def proved(rule: Rule, record: Record, *, fixed: bool) -> float:
@@ -139,6 +139,15 @@ def _spent(rule: Rule, spent: float, verdict: Verdict) -> str:
         f"{rule.subject} treatment {spent:,.2f}{_unit(rule)} in one day of {rule.limit:,g}{_unit(rule)}; "
         f'{_said(rule, verdict)} "{rule.wanted}"'
     )
+
+
+def _scatter(rule: Rule, known: Known) -> str:
+    """Of a source that counts events, how much more these scatter than units would: an approximation."""
+    if rule.source == EVENTS or not isinstance(rule.tests, Ratios | Rates):
+        return ""
+    if known.power is None:
+        return "dispersion unknown, taken as 1; "
+    return f"dispersion about {1 / known.power:.1f} ({known.noise.buckets} buckets before the start); "
 
 
 def _said(rule: Rule, verdict: Verdict) -> str:

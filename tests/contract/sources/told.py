@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,9 @@ from gates.sources.config import configured
 from gates.sources.opening import open_sources
 from plans.load import loads
 from plans.schema import Metric
+from rollout.counting import MET
 from rollout.exposure import bucket
+from rollout.model import Bucket
 from state import step
 from state.clock import HandClock
 from state.database import connect, migrate
@@ -140,7 +142,12 @@ class _Embedded:
         after = (request.windows[0].start - timedelta(microseconds=1), 0)
         wanted = Wanted(rollout.id, rollout.name, rollout.state.flag, after, False, lambda: rollout.plan)
         (counted,) = from_events(self.own)((wanted,), END)
-        return Reading(buckets=tuple(counted.buckets))
+        return Reading(buckets=tuple(map(_metrics_alone, counted.buckets)))
+
+
+def _metrics_alone(told: Bucket) -> Bucket:
+    """Without the units met for the first time, of which other sources know nothing."""
+    return replace(told, counts={name: both for name, both in told.counts.items() if name != MET})
 
 
 def _rows() -> Any:
