@@ -11,13 +11,14 @@ from types import MappingProxyType
 
 import pytest
 
+from rollout.describe import takes_up
 from rollout.exposure import Flag, Variant, variant
 from rollout.model import Role, Status, Verb
 from sluice.replay import replayed
 from state.events import Batch, Events
 from state.outcomes import Outcome
 from state.rows import JournalEntry
-from state.step import submit
+from state.step import command, submit
 from tests.flows.stage import RUNNER, SERVER, SUPERVISOR, Stage
 from tests.waiting import until
 
@@ -175,6 +176,22 @@ def test_every_branch_follows_anew_from_what_was_stored(lived: Stage, name: str)
 
     assert [] == [difference for one in found for difference in one.differences]
     assert lived.verbs(name) == [str(one.entry.verb) for one in found]
+
+
+def test_a_person_takes_up_what_a_tree_reverted(lived: Stage) -> None:
+    """With a reason, where it fell, on evidence that starts afresh and in a new run; the journal names the revert."""
+    fallen, old = lived.rollout("still-high").state, lived.run("still-high")
+    refused = command(lived.store, "still-high", Verb.RESUME, "ana", "", lived.clock.now())
+    taken = command(lived.store, "still-high", Verb.RESUME, "ana", "the labels were wrong", lived.clock.now())
+    lived.await_badge("still-high", "SCHEDULED Beta · 50 %")
+    entry, new = _last(lived, "still-high", Verb.RESUME), lived.run("still-high")
+
+    assert (False, True) == (refused.accepted, taken.accepted)
+    assert (fallen.revision, "the labels were wrong") == (takes_up(entry.verb, entry.before), entry.reason)
+    assert (entry.revision, 50_000) == (entry.after.promise, entry.after.exposure)
+    assert old is not None
+    assert new is not None
+    assert new["id"] != old["id"]
 
 
 def _last(house: Stage, name: str, verb: Verb) -> JournalEntry:
