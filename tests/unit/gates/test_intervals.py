@@ -63,6 +63,19 @@ def test_the_mixture_is_that_of_robbins() -> None:
     assert evidence_above(Estimate(n, s / n, 1 / n), 0.0, rho2) / 2 == pytest.approx(averaged, rel=1e-6)
 
 
+def test_interval_and_evidence_are_those_of_confseq() -> None:
+    """The values that confseq's own tests hold its two-sided normal mixture to, from a reference implementation in R.
+
+    gostevehoward/confseq, test/uniform_boundaries_unittest.cpp, TestTwoSidedNormalMixture: tuned to intrinsic time 100
+    at 5 %, ρ 12.60056 (the inverse of ours), log mixture of a sum of 10 at time 100, and the boundary there.
+    """
+    rho2 = tuning(0.025, 100)
+    at_ten = Estimate(100, 10 / 100, 1 / 100)
+    assert 1 / rho2 == pytest.approx(12.60056, abs=1e-5)
+    assert log(evidence_above(at_ten, 0.0, rho2) / 2) == pytest.approx(-0.6510052, abs=1e-5)
+    assert 100 * half_width(at_ten, 0.025, rho2) == pytest.approx(30.35209, abs=1e-5)
+
+
 def test_nothing_is_said_of_fewer_than_a_hundred_units() -> None:
     """Asymptotic means many."""
     assert share_arm(50, 99) is None
