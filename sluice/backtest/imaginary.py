@@ -125,7 +125,8 @@ def _case(store: Store, name: str, expose: str | None, seed: int) -> Splits:
     found = [bucket for bucket in read_buckets(store, {rollout.id: None})[rollout.id] if bucket.exposure < FULL]
     if not any(control.total for bucket in found for _, control in bucket.counts.values()):
         raise RefusedError(f"nobody with stable has been counted for {name} yet; wait for the first closed bucket")
-    return Splits(plan=rollout.plan, buckets=tuple(found), exposure=_exposure(rollout.plan, expose), seed=seed)
+    kept = tuple(_splittable(rollout.plan, bucket) for bucket in found)
+    return Splits(plan=rollout.plan, buckets=kept, exposure=_exposure(rollout.plan, expose), seed=seed)
 
 
 def _exposure(plan: Plan, expose: str | None) -> int:
@@ -142,10 +143,22 @@ def _exposure(plan: Plan, expose: str | None) -> int:
     return exposure
 
 
+def _splittable(plan: Plan, bucket: Bucket) -> Bucket:
+    """A bucket without sums of numbers, which no lot can divide."""
+    sums = {*(name for name, metric in plan.metrics.items() if metric.value), *map(total_key, plan.metrics)}
+    return replace(bucket, counts={name: both for name, both in bucket.counts.items() if name not in sums})
+
+
 def _split(case: Splits, bucket: Bucket, random: Random) -> Bucket:
-    sums = {*(name for name, metric in case.plan.metrics.items() if metric.value), *map(total_key, case.plan.metrics)}
-    counts = {name: split(both[1], case.exposure, random) for name, both in bucket.counts.items() if name not in sums}
-    return replace(bucket, epoch=0, settings_epoch=0, phase=case.phase, exposure=case.exposure, counts=counts)
+    return Bucket(
+        start=bucket.start,
+        end=bucket.end,
+        epoch=0,
+        phase=case.phase,
+        exposure=case.exposure,
+        settings_epoch=0,
+        counts={name: split(control, case.exposure, random) for name, (_, control) in bucket.counts.items()},
+    )
 
 
 def _shown(case: Splits, told: dict[str, Any]) -> Group:
