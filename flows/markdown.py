@@ -9,7 +9,8 @@ from collections.abc import Iterable, Sequence
 from plans.expressions import Condition
 from plans.schema import Plan
 from plans.timeline import Step
-from rollout.describe import labelled, percent, purpose, verdict
+from rollout.describe import percent
+from rollout.findings import labelled, purpose, verdict
 from rollout.model import Counts, Evidence, Finding
 
 SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~$:.-])")

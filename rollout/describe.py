@@ -8,13 +8,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from plans.branches import branches
-from plans.expressions import Condition, TargetKind
 from plans.kits import taken
 from plans.schema import Plan, Settings, Then
 from plans.timeline import Step, local
 from rollout.blocks import blocks
 from rollout.exposure import declared_stable
-from rollout.model import FALLEN, FULL, Counts, Evidence, Finding, Role, RolloutState, Status, Transition, Verb, Verdict
+from rollout.findings import headline
+from rollout.model import FALLEN, FULL, Counts, Evidence, Finding, RolloutState, Status, Transition, Verb, Verdict
 from rollout.obstacles import Block, Code, current, starved
 from rollout.schedule import due
 from rollout.tuning import observation_blocks
@@ -110,24 +110,6 @@ def served_exposure(state: RolloutState) -> int:
     return state.exposure if state.enabled and not state.killed else 0
 
 
-def headline(finding: Finding) -> str:
-    """A finding in one breath: `error_rate 6.3x control > 2x`, or the criterion where nothing was seen."""
-    condition = Condition.parse(finding.criterion)
-    if finding.seen is None:
-        return finding.criterion
-    target = condition.target
-    match target.kind:
-        case TargetKind.RATIO:
-            return f"{condition.metric} {finding.seen:.1f}x {target.reference} {condition.op} {target.value:g}x"
-        case TargetKind.SHARE:
-            seen, limit = 100 * finding.seen, 100 * target.value
-            return f"{condition.metric} {seen:.1f} % {condition.op} {limit:g} %"
-        case TargetKind.DIFFERENCE if target.unit == "pp":
-            return f"{condition.metric} {100 * finding.seen:+.1f}pp: {finding.criterion}"
-        case _:
-            return f"{condition.metric} {finding.seen:.4g}: {finding.criterion}"
-
-
 def notices(plan: Plan, transition: Transition) -> tuple[Notice, ...]:
     """What to tell people of a transition: the action first, then what it means and what it rests on."""
     event = EVENTS[transition.verb]
@@ -143,22 +125,6 @@ def notices(plan: Plan, transition: Transition) -> tuple[Notice, ...]:
 def takes_up(verb: Verb, before: RolloutState) -> int | None:
     """The revision of the revert or disable that a resume takes up again; None of any other transition."""
     return before.revision if verb is Verb.RESUME and before.status in FALLEN else None
-
-
-def purpose(finding: Finding) -> str:
-    """What follows from a finding: the criterion's `then`, or the branch of the tree or the test."""
-    return str(finding.then) if finding.role is Role.STOP else str(finding.role).replace("_", " ")
-
-
-def labelled(finding: Finding) -> str:
-    """A finding's condition, with the branch it is for where it is no stopping criterion."""
-    return finding.criterion if finding.role is Role.STOP else f"{purpose(finding)}: {finding.criterion}"
-
-
-def verdict(finding: Finding) -> str:
-    """The verdict in a word: what a tree or a test asks is not breached but established."""
-    branch = finding.role is not Role.STOP
-    return "established" if branch and finding.verdict is Verdict.BREACH else str(finding.verdict)
 
 
 def look_notices(plan: Plan, state: RolloutState, before: Evidence, after: Evidence) -> tuple[Notice, ...]:

@@ -11,16 +11,13 @@ from plans.schema import Then
 from rollout.decide import decide, kill
 from rollout.describe import (
     effect,
-    headline,
-    labelled,
     look_notices,
     notices,
-    purpose,
     state_name,
     status_json,
     takes_up,
-    verdict,
 )
+from rollout.findings import headline, labelled, purpose, verdict
 from rollout.model import Evidence, Role, Verb, Verdict
 from tests.unit.rollout.story import BEGIN, DAY, PLAN, command, evidence, finding, settle, states
 from tests.unit.rollout.trees import PLAN as TREE
