@@ -8,13 +8,14 @@ from datetime import datetime
 from types import MappingProxyType
 
 from gates import words
-from gates.consume import consumed, frozen, place, renewed, stands_frozen
+from gates.consume import consumed, frozen, place, renewed
 from gates.estimates import interval, seen, shown_counts
-from gates.memory import Known, Memory, Record, blank
+from gates.memory import Known, Memory, Record, Trial, blank
 from gates.rules import PROOF_NEEDED, Cap, Gate, Margin, Rule, Unsupported, compile, unsupported  # noqa: A004 - judge.compile
 from gates.sequential import Rates, Ratios
 from gates.splits import THRESHOLD
 from gates.streaks import Looks, Streak, clean
+from gates.trials import stands_frozen
 from plans.schema import Plan
 from rollout.counting import EVENTS
 from rollout.model import (
@@ -97,21 +98,23 @@ def _lopsided(memory: Memory, state: RolloutState) -> str | None:
 
 
 def _finding(rule: Rule, record: Record, look: Look) -> Finding:
-    trial, known = record
-    fixed = stands_frozen(rule, known, look.state.exposure)
-    samples = known.samples if look.heard_phase == look.state.phase else 0
+    fixed = stands_frozen(rule, record.known, look.state.exposure)
+    samples = record.known.samples if look.heard_phase == look.state.phase else 0
     verdict, missing = _verdict(rule, record, look, samples, fixed=fixed)
-    treatment, control = shown_counts(rule, trial)
-    found = treatment.sum if isinstance(rule.tests, Cap) else seen(rule, treatment, control, known, fixed=fixed)
-    ends = interval(rule, rule.tests, trial, known, fixed=fixed) if isinstance(rule.tests, Margin) else None
-    reason = missing or words.arithmetic(
-        rule, record, verdict, words.Shown(treatment, control, found, ends), fixed=fixed
-    )
+    shown = _shown(rule, record, fixed=fixed)
+    reason = missing or words.arithmetic(rule, record, verdict, shown, fixed=fixed)
+    reason = words.with_problem(reason, look.problems.get(rule.metric))
+    return _found(rule, record.trial, verdict, reason, shown, samples)
+
+
+def _found(rule: Rule, trial: Trial, verdict: Verdict, reason: str, shown: words.Shown, samples: int) -> Finding:
+    treatment, control, found, ends = shown
+    low, high = ends or (None, None)
     return Finding(
         criterion=rule.text,
         then=rule.then,
         verdict=verdict,
-        reason=words.with_problem(reason, look.problems.get(rule.metric)),
+        reason=reason,
         treatment=treatment,
         control=control,
         evidence=trial.peak if verdict is Verdict.BREACH else trial.found,
@@ -122,9 +125,20 @@ def _finding(rule: Rule, record: Record, look: Look) -> Finding:
         limit=rule.limit,
         role=rule.role,
         place=rule.place,
-        low=ends.low if ends else None,
-        high=ends.high if ends else None,
+        low=low,
+        high=high,
     )
+
+
+def _shown(rule: Rule, record: Record, *, fixed: bool) -> words.Shown:
+    """The numbers of a finding, in the rule's own terms."""
+    tests, (trial, known) = rule.tests, record
+    treatment, control = shown_counts(rule, trial)
+    if isinstance(tests, Cap):
+        return words.Shown(treatment, control, treatment.sum, None)
+    found = seen(rule, treatment, control, known, fixed=fixed)
+    ends = interval(rule, tests, trial, known, fixed=fixed) if isinstance(tests, Margin) else None
+    return words.Shown(treatment, control, found, ends)
 
 
 def _verdict(rule: Rule, record: Record, look: Look, samples: int, *, fixed: bool) -> tuple[Verdict, str]:

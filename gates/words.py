@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from gates.consume import proof
 from gates.estimates import Interval, fixed_level, level, margin_proof
 from gates.memory import Known, Met, Record
 from gates.rules import PROOF_NEEDED, Against, Cap, Compares, Margin, Reads, Rule
 from gates.sequential import Rates, Ratios
 from gates.splits import THRESHOLD
 from gates.streaks import Looks, Streak
+from gates.trials import proof
 from rollout.counting import EVENTS
 from rollout.model import FULL, Cohort, Counts, Role, Verdict
 

@@ -9,7 +9,7 @@ import orjson
 from sqlalchemy import TextClause, text
 
 from rollout.model import Bucket
-from state.buckets import plain
+from state.closing import plain
 from state.columns import micros
 from state.store import Store
 
