@@ -12,7 +12,16 @@ settings.register_profile(
 )
 settings.load_profile("suite")
 
-LONGEST = ("test_demo.py", "test_killed.py", "test_people.py", "test_rollout_run.py", "test_clicks.py", "test_decisions.py")
+LONGEST = frozenset(
+    {
+        "test_clicks.py",
+        "test_decisions.py",
+        "test_demo.py",
+        "test_killed.py",
+        "test_people.py",
+        "test_rollout_run.py",
+    }
+)
 """Files that mostly wait for servers: the others are done beside them."""
 
 

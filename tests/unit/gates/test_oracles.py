@@ -1,4 +1,4 @@
-"""The statistics against other people's: values that their own tests state, and SciPy's for samples of a fixed size."""
+"""The statistics against SciPy's, where the size of the sample is fixed."""
 
 from math import log
 from random import Random
@@ -7,30 +7,9 @@ import pytest
 from scipy import special, stats  # type: ignore[import-untyped]
 
 from gates.bounds import lower_bound, upper_bound
-from gates.intervals import Estimate, evidence_above, half_width, mean_arm, tuning
+from gates.intervals import mean_arm
 from gates.power import divergence
 from gates.sequential import rate_step, rate_test, ratio_step, ratio_test
-
-TWO_SIDED = 0.025
-"""One side of confseq's two-sided level of 0.05."""
-V_OPT = 100.0
-
-
-def test_the_mixture_is_tuned_as_confseq_tunes_it() -> None:
-    """`TwoSidedNormalMixture::best_rho(100, 0.05)` is 12.60056 in confseq's tests, which takes rho for our 1/ρ²."""
-    assert 1 / tuning(TWO_SIDED, V_OPT) == pytest.approx(12.60056, rel=2e-5)
-
-
-def test_the_mixture_is_worth_what_confseq_says() -> None:
-    """`normal_log_mixture(10, 100, 100, 0.05)` is -0.6510052 there: S = 10 after variance 100, for both sides alike."""
-    evidence = evidence_above(Estimate(100, 10 / 100, 1 / 100), 0.0, tuning(TWO_SIDED, V_OPT))
-    assert log(evidence / 2) == pytest.approx(-0.6510052, rel=2e-5)
-
-
-def test_the_boundary_is_confseqs() -> None:
-    """`normal_mixture_bound(100, 0.05, 100, 0.05)` is 30.35209 there, as a sum over 100 units of variance 1."""
-    width = half_width(Estimate(100, 0.0, 1 / 100), TWO_SIDED, tuning(TWO_SIDED, V_OPT))
-    assert 100 * width == pytest.approx(30.35209, rel=2e-5)
 
 
 @pytest.mark.parametrize(("x", "n"), [(0, 12), (1, 29), (31, 512), (44, 4_608), (12, 12), (250_000, 1_000_000)])
