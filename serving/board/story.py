@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from math import log10
 from typing import Any
 
 from gates.bounds import lower_bound, upper_bound
 from plans.expressions import Condition
-from plans.schema import Plan
+from plans.schema import Metric, Plan
 from plans.timeline import local
 from rollout.blocks import Block, blocks
 from rollout.describe import effect, percent, served_exposure, state_name, title
@@ -153,27 +154,36 @@ def page(
 
 def judged(plan: Plan, finding: Finding) -> Judged:
     """A criterion with both cohorts, its rates as the metric reads: 90 % accurate, not 10 % wrong."""
-    good = _good(plan, Condition.parse(finding.criterion).metric)
+    condition = Condition.parse(finding.criterion)
+    metric = plan.metrics[condition.metric]
+    show = partial(number_side, metric) if condition.aggregate in {"mean", "total"} else partial(side, metric)
     reached = min(1.0, max(0.0, _log(finding.evidence) / _log(finding.threshold))) if finding.threshold > 1 else 0.0
     against = finding.control if finding.control.total else None
     return Judged(
         criterion=finding.criterion,
         then=str(finding.then),
         verdict=str(finding.verdict),
-        treatment=side(finding.treatment, good=good),
-        control=None if against is None else side(against, good=good),
+        treatment=show(finding.treatment),
+        control=None if against is None else show(against),
         evidence=f"{finding.evidence:.3g} of {finding.threshold:g}",
         reached=round(reached, 3),
         reason=finding.reason,
     )
 
 
-def side(counts: Counts, *, good: bool) -> Side:
+def number_side(metric: Metric, counts: Counts) -> Side:
+    """One cohort's mean; the interval of what it is compared with is in the reason."""
+    if not counts.total:
+        return Side("0", "–", "")
+    return Side(f"{counts.total:,}", f"{counts.sum / counts.total:,.4g} {metric.unit or ''}".strip(), "")
+
+
+def side(metric: Metric, counts: Counts) -> Side:
     """One cohort's share with its interval; a dash where nothing was counted."""
     if not counts.total:
         return Side("0 of 0", "–", "")
     n = counts.total
-    x = n - counts.bad if good else counts.bad
+    x = n - counts.bad if metric.counts_good else counts.bad
     low, high = lower_bound(x, n, TAIL), upper_bound(x, n, TAIL)
     return Side(f"{x:,} of {n:,}", f"{x / n:.1%}", f"{low:.1%} to {high:.1%}")
 
@@ -194,26 +204,23 @@ def exposure_chart(plan: Plan, journal: Sequence[JournalEntry], now: datetime) -
 
 
 def rate_charts(plan: Plan, buckets: Sequence[Bucket]) -> Iterator[dict[str, Any]]:
-    """One chart for each metric that was counted: the share per stretch of time, by cohort, in percent."""
-    names = dict.fromkeys(name for bucket in buckets for name in bucket.counts)
-    for name in names:
-        good = _good(plan, name)
+    """One chart for each of the plan's metrics that was counted, by cohort: shares in percent, means of numbers."""
+    counted = {name for bucket in buckets for name in bucket.counts}
+    for name, metric in plan.metrics.items():
+        if name not in counted:
+            continue
         pieces = list(_pieces(buckets, name))
         yield {
             "title": name,
-            "unit": "%",
+            "unit": (metric.unit or "") if metric.value else "%",
             "zone": plan.schedule.timezone or "UTC",
             "stepped": False,
             "at": [at for at, _, _ in pieces],
             "lines": [
-                {"label": "treatment", "values": [_share(counts, good=good) for _, counts, _ in pieces]},
-                {"label": "control", "values": [_share(counts, good=good) for _, _, counts in pieces]},
+                {"label": "treatment", "values": [_level(metric, counts) for _, counts, _ in pieces]},
+                {"label": "control", "values": [_level(metric, counts) for _, _, counts in pieces]},
             ],
         }
-
-
-def _good(plan: Plan, metric: str) -> bool:
-    return metric in plan.metrics and plan.metrics[metric].counts_good
 
 
 def _pieces(buckets: Sequence[Bucket], name: str) -> Iterator[tuple[float, Counts, Counts]]:
@@ -228,11 +235,14 @@ def _pieces(buckets: Sequence[Bucket], name: str) -> Iterator[tuple[float, Count
             treatment = control = Counts()
 
 
-def _share(counts: Counts, *, good: bool) -> float | None:
+def _level(metric: Metric, counts: Counts) -> float | None:
+    """A share in percent as the metric reads, or the mean of a number; None where nothing was counted."""
     if not counts.total:
         return None
+    if metric.value:
+        return round(counts.sum / counts.total, 6)
     share = counts.bad / counts.total
-    return round(100 * (1 - share if good else share), 3)
+    return round(100 * (1 - share if metric.counts_good else share), 3)
 
 
 def _stages(plan: Plan, state: RolloutState) -> Iterator[Stage]:
