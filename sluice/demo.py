@@ -183,7 +183,8 @@ def _play(stage: Stage, plan: Plan, example: str, feature: Feature) -> Sequence[
     file = EXAMPLES / example
     submitted = stage.sluice.submit(file.read_text(encoding="utf-8"), str(file), "demo", check=False)
     stage.show(f"  submitted {file.name}: {submitted['effect']}")
-    stage.show(f"  application: {USERS:,} users, {feature.visits:,} visits a day, seed {feature.seed}")
+    usual = f"{feature.visits:,} visits a day (a quarter of them over the holidays)"
+    stage.show(f"  application: {USERS:,} users, {usual}, seed {feature.seed}")
     with application(stage.settings.url, feature, stage.settings.data / "logs" / f"{feature.flag}.log") as running:
         entries = [_shown(stage, plan, entry) for entry in _happening(stage, plan, running)]
         tally = running.end()

@@ -30,7 +30,7 @@ RATE = 60_000.0
 """Virtual seconds a real second, at most: the application sets the pace where it needs longer."""
 
 
-PACE = "sweep=2 compare=4 deliver=1"
+PACE = "sweep=5 compare=5 deliver=1"
 """The supervisor's intervals in real seconds: hours pass in each, and two cores have an application to run as well."""
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 from math import exp
 from operator import attrgetter
@@ -21,6 +21,9 @@ SPREAD = 0.4
 BANDS = ((0.5, 0.7, 0.10), (0.7, 0.8, 0.25), (0.8, 1.0, 0.65))
 """Confidences of answers: from, to, share of answers; uniform inside a band."""
 HOUR = timedelta(hours=1)
+HOLIDAYS = (date(2026, 12, 19), date(2027, 1, 4))
+"""Both included: the days that the example plan is frozen for, on which a quarter of the visits come."""
+HOLIDAY_SHARE = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +84,8 @@ def visits(seed: int, a_day: int, after: datetime, until: datetime, people: int 
 @lru_cache(maxsize=4)
 def hour_of_visits(seed: int, a_day: int, hour: datetime, people: int = USERS) -> tuple[Visit, ...]:
     """All visits of the hour that begins at `hour`, in order; `a_day` spreads evenly over the day's hours."""
+    if HOLIDAYS[0] <= hour.date() <= HOLIDAYS[1]:
+        a_day //= HOLIDAY_SHARE
     chance = Random(f"{seed}/{hour:%Y-%m-%dT%H}")  # noqa: S311 - a model of chance, not a secret
     today = a_day * (hour.hour + 1) // 24 - a_day * hour.hour // 24
     return tuple(sorted((_draw(chance, hour, people) for _ in range(today)), key=attrgetter("at")))
