@@ -8,7 +8,7 @@ from rollout.model import Status, Verb
 from state import step
 from state.commands import Seen
 from state.store import Look, Settled, Store
-from tests.contract.state.story import BEGIN, DAY, MINUTE, asking, judged, plan, started
+from tests.contract.state.story import BEGIN, DAY, MINUTE, asking, judged, plan, started, submitted
 
 
 def test_a_late_approval_cannot_approve_the_next_phase(store: Store) -> None:
@@ -103,3 +103,12 @@ def _look(store: Store, now: datetime, settled: Settled | None = None) -> None:
 
 def _due(store: Store, now: datetime) -> list[str]:
     return [live.name for page in store.due_for_look(now) for live in page]
+
+
+def test_no_commit_goes_past_the_gate(store: Store) -> None:
+    """Whoever asks, the memory is kept as the gate leaves it: entering 100 % by approval freezes control's rate too."""
+    settling = Store(store.engine, "test", lambda _plan, transition, memory: f"{memory} {transition.verb}")
+    submitted(settling)
+    step.step(settling, "search-v2", BEGIN)
+    assert step.command(settling, "search-v2", Verb.HOLD, "pm", "", BEGIN).accepted
+    assert "None start hold" == settling.rollout("search-v2").memory
