@@ -64,6 +64,11 @@ def start_due(plan: Plan, submitted: datetime) -> datetime:
     return max(submitted, _instant(plan.schedule.start, zone(plan)))
 
 
+def wall_clock(plan: Plan, wall: datetime) -> datetime:
+    """The instant of a wall-clock time in the plan's zone."""
+    return _instant(wall, zone(plan))
+
+
 def hold_ends(plan: Plan, phase: int, entered: datetime, extension: Duration) -> datetime:
     """When the hold of a phase is over: its days counted on the plan's calendar, then its elapsed seconds."""
     return later(plan, entered, plan.phases[phase].hold + extension)

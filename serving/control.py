@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request, Response
+from fastapi.responses import PlainTextResponse
 from pydantic import AfterValidator
 
 from serving.desk import Desk, Json
@@ -19,6 +20,10 @@ from state.errors import UnknownError
 
 UNNAMED = "HTTP (unidentified)"
 YAML_BODY = {"requestBody": {"required": True, "content": {"application/yaml": {"schema": {"type": "string"}}}}}
+
+YAML_ANSWER: dict[int | str, dict[str, object]] = {
+    200: {"content": {"application/yaml": {"schema": {"type": "string"}}}}
+}
 
 
 def _rollout_name(name: str) -> str:
@@ -67,6 +72,11 @@ def _reading(router: APIRouter, desk: Desk) -> None:
     def rollout(name: Name) -> Json:
         """One rollout: where it stands, what comes next, what is in the way, each criterion with its numbers."""
         return desk.rollout(name)
+
+    @router.get("/v1/rollouts/{name}/plan", response_class=PlainTextResponse, responses=YAML_ANSWER)
+    def plan(name: Name) -> Response:
+        """The plan that a rollout runs by, as it was written."""
+        return Response(desk.plan_text(name), media_type="application/yaml")
 
     @router.get("/v1/rollouts/{name}/journal")
     def journal(name: Name) -> list[Json]:

@@ -70,6 +70,10 @@ class Desk:
             prefect_url=run_url(self.prefect, found),
         )
 
+    def plan_text(self, name: str) -> str:
+        """The plan that a rollout runs by, as it was written."""
+        return self.store.rollout(name).plan_text
+
     def history(self, name: str) -> list[Json]:
         """Everything that happened to a rollout, oldest first."""
         return [journal_json(entry) for entry in self.store.journal(name)]

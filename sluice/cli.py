@@ -19,6 +19,7 @@ from sluice import serve as serving_alone
 from sluice import up as house
 from sluice.backtest.command import backtest
 from sluice.backtest.imaginary import aa
+from sluice.copying import new
 from sluice.errors import CommandError, RefusedError, UnreachableError
 from sluice.evidence import evidence
 from sluice.options import AsJson, Data, PlanFile, settings
@@ -143,6 +144,7 @@ FLAGS = "Flags"
 COMMANDS: Sequence[tuple[str, str, Any]] = (
     (START, "up", up),
     (START, "demo", demo),
+    (PLANS, "new", new),
     (PLANS, "validate", validate),
     (PLANS, "preview", preview),
     (PLANS, "simulate", simulate),

@@ -42,6 +42,10 @@ class Client(Protocol):
         """One rollout as `status --json` prints it."""
         ...
 
+    def plan_text(self, name: str) -> str:
+        """The plan that a rollout runs by, as it was written."""
+        ...
+
     def history(self, name: str) -> list[Json]:
         """The journal, oldest first."""
         ...

@@ -52,6 +52,10 @@ class Remote:
         """One rollout."""
         return self._object("GET", f"/v1/rollouts/{name}")
 
+    def plan_text(self, name: str) -> str:
+        """The plan's text."""
+        return self._answer("GET", f"/v1/rollouts/{name}/plan").text
+
     def history(self, name: str) -> list[Json]:
         """The journal."""
         entries: list[Json] = self._ask("GET", f"/v1/rollouts/{name}/journal")
@@ -100,12 +104,15 @@ class Remote:
         return answer
 
     def _ask(self, method: str, path: str, **content: Any) -> Any:
+        return self._answer(method, path, **content).json()
+
+    def _answer(self, method: str, path: str, **content: Any) -> httpx.Response:
         try:
             response = self._http.request(method, path, **content)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise UnreachableError(f"{self._url} does not answer ({error}); is `sluice up` running there?") from error
         if response.is_success:
-            return response.json()
+            return response
         raise _error(response)
 
 
