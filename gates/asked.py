@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from gates.streaks import Streak
 from plans.conditions import Condition
 from plans.expressions import DAY
+from plans.hours import Hours, expected
 from plans.schema import Criterion, Phase, Plan, Then, Tune
 from plans.timeline import bucket_seconds, planned_buckets, zone
 from rollout.counting import TOTAL
@@ -21,7 +22,8 @@ class Asked:
     """One condition: what it is for, and how it is to be judged.
 
     `place` is the index of the criterion, the tree or the deciding phase; `patience` is in seconds, `planned` the units
-    expected while it is judged. `streak` is there where looks are to be counted instead of evidence.
+    expected while it is judged. `streak` is there where looks are to be counted instead of evidence. `expects` are the
+    hours in which silence counts, all where it is None.
     """
 
     when: Condition
@@ -34,6 +36,7 @@ class Asked:
     tolerate: float | None = None
     streak: Streak | None = None
     zone: str = ""
+    expects: Hours | None = None
 
     @property
     def where(self) -> str:
@@ -61,14 +64,14 @@ def asked(plan: Plan) -> tuple[Asked, ...]:
     """All conditions of a plan: its criteria in order, then its trees, then the decisions of its phases."""
     days = planned_buckets(plan) * bucket_seconds(plan) / DAY
     daily = plan.audience.size or ASSUMED_SIZE
-    patience = plan.stop.no_data_after.timedelta.total_seconds()
+    patience, hours = plan.stop.no_data_after.timedelta.total_seconds(), expected(plan)
     return (
         *(_criterion(plan, place, criterion, daily * days) for place, criterion in enumerate(plan.stop.criteria)),
-        *(one for place, tune in enumerate(plan.tune) for one in _tune(place, tune, patience, daily * days)),
+        *(one for place, tune in enumerate(plan.tune) for one in _tune(place, tune, patience, daily * days, hours)),
         *(
             one
             for place, phase in enumerate(plan.phases)
-            for one in _decide(place, phase, patience, daily * phase.hold.total_seconds / DAY)
+            for one in _decide(place, phase, patience, daily * phase.hold.total_seconds / DAY, hours)
         ),
     )
 
@@ -86,20 +89,21 @@ def _criterion(plan: Plan, place: int, criterion: Criterion, planned: float) -> 
         tolerate=criterion.tolerate,
         streak=Streak.parse(criterion.for_, plan.stop.check_every.total_seconds) if looks else None,
         zone=zone(plan).key if criterion.when.aggregate == TOTAL else "",
+        expects=expected(plan, criterion),
     )
 
 
-def _tune(place: int, tune: Tune, patience: float, planned: float) -> Iterator[Asked]:
+def _tune(place: int, tune: Tune, patience: float, planned: float, hours: Hours | None) -> Iterator[Asked]:
     limits = ((Role.TUNE_WHEN, tune.when), (Role.TUNE_KEEP, tune.keep_if), (Role.TUNE_NOTE, tune.note_if))
     for role, limit in limits:
         if limit is not None:
-            yield Asked(limit.of(tune.metric), role, place, Then.NOTIFY, patience, planned)
+            yield Asked(limit.of(tune.metric), role, place, Then.NOTIFY, patience, planned, expects=hours)
 
 
-def _decide(place: int, phase: Phase, patience: float, planned: float) -> Iterator[Asked]:
+def _decide(place: int, phase: Phase, patience: float, planned: float, hours: Hours | None) -> Iterator[Asked]:
     if phase.decide is None:
         return
     branches = ((Role.SHIP, phase.decide.ship), (Role.REVERT, phase.decide.revert), (Role.ASK, phase.decide.ask))
     for role, condition in branches:
         if condition is not None:
-            yield Asked(condition, role, place, Then.NOTIFY, patience, planned)
+            yield Asked(condition, role, place, Then.NOTIFY, patience, planned, expects=hours)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from types import MappingProxyType
 
 from gates import words
@@ -195,6 +195,8 @@ def _missing(rule: Rule, known: Known, look: Look, *, fixed: bool) -> str | None
 
 def _silence(rule: Rule, cohort: Cohort, heard: float | None, look: Look) -> str | None:
     silence = None if heard is None else look.now - heard
+    if heard is not None and silence is not None and rule.expects and silence >= rule.patience:
+        silence = rule.expects.seconds(datetime.fromtimestamp(heard, UTC), datetime.fromtimestamp(look.now, UTC))
     if silence is not None and silence < rule.patience:
         return None
     return words.silent(rule, cohort, silence)

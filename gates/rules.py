@@ -32,6 +32,7 @@ from gates.forms import (
 from gates.sequential import Onset, Rates, Ratios
 from gates.unjudged import LASTING, Unsupported, unsupported
 from plans.conditions import Condition
+from plans.hours import Hours
 from plans.schema import Metric, Plan, Then
 from plans.timeline import planned_buckets
 from rollout.counting import TOTAL, past_key, total_key
@@ -71,7 +72,8 @@ class Rule:
     """One condition, ready to be judged; equal conditions of different rollouts share one object.
 
     `subject` is what the condition names, `error_rate` or `p95(latency)`, and `key` the name of its counts in buckets.
-    `tolerated`, `limit` and `baseline` are in the plan's own terms, `patience` is in seconds. `reads` is what the
+    `tolerated`, `limit` and `baseline` are in the plan's own terms, `patience` is in seconds, of which
+    those outside the hours that it `expects` data in do not count. `reads` is what the
     metric reads, `counted` the units that a test of a share counts. Evidence of `threshold` makes a breach: that a
     criterion's limit is crossed, or that a tree's or a decision's condition is established. Where a rule is `lasting`
     its evidence outlives a change of settings; one of a `phase` counts in that alone. `past` says of a quantile what is
@@ -93,6 +95,7 @@ class Rule:
     phase: int | None
     min_samples: int
     patience: float
+    expects: Hours | None
     reads: Reads
     counted: Reads
     side: Side
@@ -179,6 +182,7 @@ def _rule(one: Asked, metric: Metric, threshold: float, demand: Demand) -> Rule:
         phase=one.place if decides else None,
         min_samples=one.min_samples,
         patience=one.patience,
+        expects=one.expects,
         reads=reads,
         counted=counted_of(one, reads),
         side=side_of(one),

@@ -55,7 +55,12 @@ def proved(rule: Rule, record: Record, *, fixed: bool) -> float:
 
 def silent(rule: Rule, cohort: Cohort, silence: float | None) -> str:
     """No data: how long nothing came from a cohort (None: ever since the phase began), and how long it may."""
-    since = "since the phase began" if silence is None else f"for {duration(silence)}, limit {duration(rule.patience)}"
+    hours = f" of {rule.expects.window.text}" if rule.expects else ""
+    since = (
+        "since the phase began"
+        if silence is None
+        else f"for {duration(silence)}{hours}, limit {duration(rule.patience)}"
+    )
     return f'{rule.subject}: {_none(rule, rule.of)} from {cohort} {since}; no_data for "{rule.wanted}"'
 
 

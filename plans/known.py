@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from plans.listeners import LOG
 from plans.parts import Parts
 from plans.problems import Fault, Severity, suggestion
 from plans.schema import Metric
@@ -17,14 +18,16 @@ PAIR = 2
 class Known:
     """What only the operator knows: the names of metric sources and of channels.
 
-    `misfits` tells by source why it cannot be asked a query, None where it can. `offline` is for checking plans where
+    `misfits` tells by source why it cannot be asked a query, None where it can; `faulty` by channel what is wrong with
+    its settings. `offline` is for checking plans where
     nothing is configured: unknown names are warnings then.
     """
 
     sources: frozenset[str] = frozenset({"events"})
-    channels: frozenset[str] = frozenset({"log"})
+    channels: frozenset[str] = frozenset({LOG})
     offline: bool = False
     misfits: Mapping[str, Callable[[str], str | None]] = field(default_factory=dict)
+    faulty: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def severity(self) -> Severity:
@@ -39,10 +42,25 @@ def configured(parts: Parts, known: Known) -> Iterator[Fault]:
             yield Fault(("metrics", name, "source"), _unknown("source", metric.source, known.sources), known.severity)
         elif misfit := known.misfits.get(metric.source):
             yield from _queries(name, metric, misfit)
-    for index, channel in enumerate(parts.notify):
-        if channel not in known.channels:
-            yield Fault(("notify", index), _unknown("channel", channel, known.channels), known.severity)
-    for channel, times in Counter(parts.notify).items():
+    yield from _channels(parts, known)
+
+
+def _channels(parts: Parts, known: Known) -> Iterator[Fault]:
+    """Every channel is there, heard of once; the log hears of everything."""
+    listed = [
+        (("notify", index), name)
+        for index, one in enumerate(parts.notify)
+        for name in ((one,) if isinstance(one, str) else one)
+    ]
+    for place, channel in listed:
+        if problem := known.faulty.get(channel):
+            yield Fault(place, f"the channel {channel!r} cannot be used: {problem}", known.severity)
+        elif channel not in known.channels:
+            yield Fault(place, _unknown("channel", channel, known.channels), known.severity)
+    for index, one in enumerate(parts.notify):
+        if not isinstance(one, str) and LOG in one:
+            yield Fault(("notify", index), f"the {LOG} hears of everything; write `{LOG}` alone")
+    for channel, times in Counter(name for _, name in listed).items():
         if times >= PAIR:
             yield Fault(("notify",), f"{channel!r} is listed {times} times; once is enough")
 

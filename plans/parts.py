@@ -11,7 +11,8 @@ from typing import Any, TypeVar, cast
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
 from plans.conditions import Condition
-from plans.expressions import Duration
+from plans.expressions import Duration, Window
+from plans.listeners import Listener
 from plans.problems import Path
 from plans.schema import Audience, Criterion, Metric, Phase, Plan, Schedule, Settings, Tune
 
@@ -36,8 +37,9 @@ class Parts:
     criteria: tuple[tuple[int, Criterion], ...] = ()
     check_every: Duration = Duration(seconds=300)
     no_data_after: Duration = Duration(seconds=3600)
+    expect_data: Window | None = None
     tune: tuple[tuple[int, Tune], ...] = ()
-    notify: tuple[str, ...] = ("log",)
+    notify: tuple[Listener, ...] = ("log",)
     ends_below_100: bool = False
     broken: frozenset[Path] = frozenset()
 
@@ -81,6 +83,7 @@ def of_plan(plan: Plan) -> Parts:
         criteria=tuple(enumerate(plan.stop.criteria)),
         check_every=plan.stop.check_every,
         no_data_after=plan.stop.no_data_after,
+        expect_data=plan.stop.expect_data,
         tune=tuple(enumerate(plan.tune)),
         notify=plan.notify,
         ends_below_100=plan.ends_below_100,
@@ -99,9 +102,10 @@ def of_data(data: Mapping[str, JsonValue], wrong: Mapping[Path, str]) -> Parts:
         "candidate": _piece(Settings, rest.get("candidate")),
         "audience": _piece(Audience, rest.get("audience")),
         "schedule": _piece(Schedule, rest.get("schedule")),
-        "notify": _piece(tuple[str, ...], rest.get("notify")),
+        "notify": _piece(tuple[Listener, ...], rest.get("notify")),
         "check_every": _piece(Duration, stop.get("check_every")),
         "no_data_after": _piece(Duration, stop.get("no_data_after")),
+        "expect_data": _piece(Window, stop.get("expect_data")),
     }
     return Parts(
         **cast("dict[str, Any]", {name: value for name, value in found.items() if value is not None}),

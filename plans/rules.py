@@ -212,6 +212,11 @@ def _clock_times(parts: Parts) -> Iterator[tuple[Path, str]]:
         yield ("schedule", "advance"), f"`{parts.schedule.advance.text}`"
     for index, _ in enumerate(parts.schedule.freeze):
         yield ("schedule", "freeze", index), "a freeze"
+    if parts.expect_data is not None:
+        yield ("stop", "expect_data"), f"`{parts.expect_data.text}`"
+    for index, criterion in parts.criteria:
+        if criterion.expect_data is not None:
+            yield ("stop", "criteria", index, "expect_data"), f"`{criterion.expect_data.text}`"
     for index, phase in parts.phases:
         for number, adjustment in enumerate(phase.adjust):
             if adjustment.at.at is not None:

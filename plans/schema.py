@@ -26,6 +26,7 @@ from pydantic import (
 from plans.constraints import STREAK, Between, Shape, read_streak, read_zone
 from plans.expressions import Condition, Duration, Expose, Limit, When, Window
 from plans.fields import Confidence, Day, Key, Label, Matcher, Name, Number, Patience, Query, Start, Whole
+from plans.listeners import Event, Listener, listening
 
 if TYPE_CHECKING:
     from pydantic import GetJsonSchemaHandler
@@ -161,6 +162,7 @@ class Criterion(Frozen):
     ] = None
     on_no_data: OnNoData = OnNoData.HOLD
     no_data_after: Patience | None = None
+    expect_data: Window | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -185,6 +187,9 @@ class Stop(Frozen):
 
     check_every: Annotated[Duration, Between(Duration(seconds=10), Duration(seconds=3600))] = Duration(seconds=300)
     no_data_after: Patience = Duration(seconds=3600)
+    expect_data: Annotated[
+        Window | None, Field(description="when data is expected; silence outside is no `no_data`")
+    ] = None
     confidence: Confidence = 0.95
     criteria: Annotated[tuple[Criterion, ...], Field(min_length=1, examples=["[error_rate > 2x control]"])]
 
@@ -239,13 +244,21 @@ class Plan(Frozen):
     stop: Annotated[Stop, Field(examples=["{criteria: [error_rate > 2x control]}"])]
     tune: tuple[Tune, ...] = ()
     notify: Annotated[
-        tuple[str, ...], Field(description="channels that the operator configured; `log` is built in")
+        tuple[Listener, ...],
+        Field(
+            description="channels that the operator configured, each alone or with the events it hears of",
+            examples=["[log, {slack-ai: [awaiting_approval, held]}]"],
+        ),
     ] = ("log",)
     ends_below_100: Annotated[bool, Strict(), Field(description="the last phase is meant to stay below 100%")] = False
 
     def exposure(self, phase: int) -> int:
         """Exposure of a phase in thousandths of a percent (10 % = 10_000)."""
         return self.phases[phase].expose.thousandths(self.audience.size)
+
+    def channels(self, event: Event) -> tuple[str, ...]:
+        """The channels that hear of an event, the built-in log aside: that hears of everything."""
+        return listening(self.notify, event)
 
     @property
     def bucketing_salt(self) -> str:

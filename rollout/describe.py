@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from plans.branches import branches
+from plans.hours import told as expectations
 from plans.kits import taken
 from plans.schema import Plan, Settings, Then
 from plans.timeline import Step, local
@@ -163,6 +164,7 @@ def preview_json(plan: Plan, steps: Sequence[Step], warnings: Sequence[str]) -> 
         ],
         "uses": [asdict(one) for one in taken(plan)],
         "branches": [asdict(branch) for branch in branches(plan)],
+        "expects": expectations(plan),
         "warnings": list(warnings),
     }
 

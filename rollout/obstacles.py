@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Literal
 
+from plans.hours import expected
 from plans.schema import Criterion, OnNoData, Phase, Plan, Then
 from rollout.model import Evidence, Finding, Role, RolloutState, Verdict
 
@@ -65,15 +66,22 @@ def starved(plan: Plan, state: RolloutState, evidence: Evidence) -> tuple[Findin
     """
     if state.entered is None or evidence.at is None or state.killed:
         return ()
-    silent = evidence.at - state.entered
-    patience = {c.text: (c.no_data_after or plan.stop.no_data_after).timedelta for c in plan.stop.criteria}
+    criteria = {c.text: c for c in plan.stop.criteria}
     return tuple(
         finding
         for finding in evidence.stops
         if finding.verdict is Verdict.NO_DATA
         and current(finding, state, evidence)
-        and silent >= patience.get(finding.criterion, timedelta.max)
+        and finding.criterion in criteria
+        and _silent_long(plan, criteria[finding.criterion], state.entered, evidence.at)
     )
+
+
+def _silent_long(plan: Plan, criterion: Criterion, entered: datetime, at: datetime) -> bool:
+    """Whether the phase is as old as the patience with silence, in the hours in which data is expected."""
+    patience = (criterion.no_data_after or plan.stop.no_data_after).timedelta
+    hours = expected(plan, criterion)
+    return at - entered >= patience and (not hours or hours.seconds(entered, at) >= patience.total_seconds())
 
 
 def stale(plan: Plan, evidence: Evidence, now: datetime) -> bool:

@@ -89,7 +89,12 @@ def preview(timeline: Json) -> Group:
         table.add_row(step["local"], step["text"], percent(step["exposure"]), settings(step["settings"]))
     warnings = [Text(f"warning: {warning}", "yellow") for warning in timeline["warnings"]]
     return Group(
-        Text(timeline["name"], "bold"), table, *_uses(timeline["uses"]), *_branches(timeline["branches"]), *warnings
+        Text(timeline["name"], "bold"),
+        table,
+        *_uses(timeline["uses"]),
+        *_branches(timeline["branches"]),
+        *_expects(timeline["expects"]),
+        *warnings,
     )
 
 
@@ -163,6 +168,12 @@ def _uses(uses: Sequence[Json]) -> Iterator[Text | Table]:
                 table.add_row(one["metric"], one["counts"], one["criterion"], one["then"])
         yield Text(f"use: {kit}", "bold")
         yield table
+
+
+def _expects(expects: Json) -> Iterator[Text]:
+    """When the silence of which criteria counts."""
+    for hours in dict.fromkeys(expects.values()):
+        yield Text(f"silence counts {hours} alone: {', '.join(one for one in expects if expects[one] == hours)}")
 
 
 def _branches(branches: Sequence[Json]) -> Iterator[Text | Table]:
