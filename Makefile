@@ -81,7 +81,7 @@ campaign-gates: setup ## how often the gate is wrong and how soon it is right, i
 	@nice -n 19 $(BIN)/python -m tests.campaigns.report --runs $(or $(RUNS),200) --seed $(or $(SEED),1)
 
 fresh-resolve: setup ## does today's newest of every dependency still work?
-	@$(BIN)/python -m pytest -m slow_install
+	@SLUICE_CAMPAIGN=1 $(BIN)/python -m pytest -m slow_install
 
 lock: setup ## resolve pyproject.toml anew into requirements.lock
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --generate-hashes \
