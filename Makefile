@@ -32,7 +32,7 @@ endif
 $(LOCKED): requirements.lock | $(BIN)/python
 ifdef UV
 	@echo "installing the locked packages into $(VENV) with uv …"
-	@uv pip install --quiet --python $(BIN)/python --no-deps --require-hashes -r requirements.lock
+	@uv pip install --quiet --python $(BIN)/python --compile-bytecode --no-deps --require-hashes -r requirements.lock
 else
 	@echo "installing the locked packages into $(VENV) …"
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
