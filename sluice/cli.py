@@ -65,6 +65,7 @@ def up(
 
 def demo(
     *,
+    story: Annotated[demo_story.Story, typer.Option(help="What is told.")] = demo_story.Story.BOTH,
     keep: Annotated[bool, typer.Option("--keep", help="Leave it running at the end, until Ctrl-C.")] = False,
     data: Annotated[
         Path | None, typer.Option(help="A new data folder (default: one that is removed).", show_default=False)
@@ -75,7 +76,7 @@ def demo(
     ] = None,
 ) -> None:
     """Six weeks in three minutes: one rollout that goes well, one that is reverted by the guard."""
-    demo_story.run(data, port, prefect_port, keep=keep, show=render.show)
+    demo_story.run(data, port, prefect_port, story=story, keep=keep, show=render.show)
 
 
 def validate(

@@ -9,10 +9,12 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
+from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -34,6 +36,8 @@ from state.events import Events
 from state.rows import JournalEntry
 
 Show = Callable[[Any], None]
+Told = tuple[Plan, Sequence[JournalEntry]]
+Teller = Callable[[], Told]
 SEED = 1
 """The first there is: the suite tells the story with the next ones too, and none has been picked."""
 EXAMPLES = Path(plans.__file__).with_name("examples")
@@ -50,6 +54,14 @@ GOOD = Feature(
     reported=("request", "complaint", "error", "shown", "labelled", "correct", "irrelevant"),
 )
 BAD = Feature(flag="case-law-ai-bad", visits=20_000, seed=SEED, reported=("request", "error"))
+
+
+class Story(StrEnum):
+    """What is told: the rollout that goes well, the one that is reverted, or one after the other."""
+
+    BOTH = "both"
+    GOOD = "good"
+    BAD = "bad"
 
 
 class DemoError(RefusedError):
@@ -73,8 +85,8 @@ class Stage:
             self.wrong.append(what)
 
 
-def run(data: Path | None, port: int | None, prefect_port: int | None, *, keep: bool, show: Show) -> None:
-    """Play both stories; raises DemoError where anything differs from what was expected.
+def run(data: Path | None, port: int | None, prefect_port: int | None, *, story: Story, keep: bool, show: Show) -> None:
+    """Play what is asked for; raises DemoError where anything differs from what was expected.
 
     With `keep` everything stays up until Ctrl-C, and the data folder after it.
     """
@@ -86,13 +98,12 @@ def run(data: Path | None, port: int | None, prefect_port: int | None, *, keep: 
             port=port or free_port(PORT),
             prefect_port=prefect_port or free_port(PREFECT_PORT),
         )
-        good, bad = load(EXAMPLES / "case-law.yaml"), load(EXAMPLES / "case-law-bad.yaml")
-        stage, preview = _stage(settings, good, show)
+        stage, tellers = _stage(settings, show)
         show("Starting Prefect's server, the runner, the supervisor and the flag server:")
         stack.enter_context(everything_up(settings, show))
-        stories = (_good(stage, good, preview), _bad(stage, bad))
+        told = [teller() for name, teller in tellers.items() if story in {name, Story.BOTH}]
         show("\nWho made each transition:")
-        for plan, entries in stories:
+        for plan, entries in told:
             show(f"\n{plan.name}")
             show(report.story_table(plan, entries))
         _conclude(stage)
@@ -102,18 +113,19 @@ def run(data: Path | None, port: int | None, prefect_port: int | None, *, keep: 
                 threading.Event().wait()
 
 
-def _stage(settings: Settings, good: Plan, show: Show) -> tuple[Stage, Sequence[Step]]:
-    """The stage with its clock set to the day before the good story begins."""
+def _stage(settings: Settings, show: Show) -> tuple[Stage, Mapping[Story, Teller]]:
+    """The stage with its clock set to the day before the good story begins, and both stories, to be told on it."""
+    good, bad = load(EXAMPLES / "case-law.yaml"), load(EXAMPLES / "case-law-bad.yaml")
     begin = report.day_before(timeline(good, report.BEFORE_ALL))
     store, clock = store_at(settings.data, begin)
     sluice = Local(store=store, clock=clock, environment="demo", prefect=settings.prefect_url)
     stage = Stage(settings=settings, sluice=sluice, approver=Approver(settings.prefect_url, show), show=show)
-    return stage, timeline(good, begin)
+    return stage, {Story.GOOD: partial(_good, stage, good, timeline(good, begin)), Story.BAD: partial(_bad, stage, bad)}
 
 
-def _good(stage: Stage, plan: Plan, preview: Sequence[Step]) -> tuple[Plan, Sequence[JournalEntry]]:
+def _good(stage: Stage, plan: Plan, preview: Sequence[Step]) -> Told:
     """The worked example: alpha, an approval, beta with a higher threshold, majority, general availability."""
-    stage.show(f"\n1. {plan.summary}: {plan.name}, from {local(plan, report.day_before(preview))}")
+    stage.show(f"\n{plan.summary}: {plan.name}, from {local(plan, report.day_before(preview))}")
     began = time.monotonic()
     entries = _play(stage, plan, "case-law.yaml", GOOD)
     weeks = (entries[-1].at - entries[0].at) / timedelta(weeks=1)
@@ -145,9 +157,9 @@ def _buckets(stage: Stage, name: str) -> Sequence[Bucket]:
     return events.buckets({rollout: None}, stage.sluice.clock.now())[rollout]
 
 
-def _bad(stage: Stage, plan: Plan) -> tuple[Plan, Sequence[JournalEntry]]:
+def _bad(stage: Stage, plan: Plan) -> Told:
     """6 % errors against 2 %: nobody is asked, nobody looks, the guard reverts."""
-    stage.show(f"\n2. {plan.summary}: {plan.name}")
+    stage.show(f"\n{plan.summary}: {plan.name}")
     entries = _play(stage, plan, "case-law-bad.yaml", BAD)
     last, start = entries[-1], next(entry for entry in entries if entry.verb is Verb.START)
     highest = max(entry.after.exposure for entry in entries)
@@ -239,7 +251,7 @@ def _look_further(stage: Stage, *, keep: bool) -> None:
     )
     for name in stage.sluice.store.names():
         stage.show(f"  {name:<14} {stage.sluice.rollout(name)['prefect_url']}")
-    stage.show(f"  {'in a shell':<14} sluice history case-law-v24 --data {stage.settings.data}")
+    stage.show(f"  {'in a shell':<14} sluice history {name} --data {stage.settings.data}")
 
 
 def _conclude(stage: Stage) -> None:

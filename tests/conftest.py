@@ -1,5 +1,7 @@
 """What every test run shares: one deterministic Hypothesis profile, and skips that are named, not folded away."""
 
+import os
+
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -20,13 +22,18 @@ LONGEST = frozenset(
         "test_killed.py",
         "test_people.py",
         "test_rollout_run.py",
+        "test_up.py",
     }
 )
 """Files that mostly wait for servers: the others are done beside them."""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the longest files, so that no core is left alone with one at the end."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave long versions to `make campaign`; begin with the longest files: no core is alone at the end."""
+    if "SLUICE_CAMPAIGN" not in os.environ:
+        long = [item for item in items if item.get_closest_marker("campaign")]
+        config.hook.pytest_deselected(items=long)
+        items[:] = [item for item in items if item not in long]
     items.sort(key=lambda item: item.path.name not in LONGEST)
 
 
