@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.e2e.walk import follow
 from tests.servers import free_port
 from tests.waiting import until
 
@@ -79,6 +80,13 @@ def test_it_says_where_everything_is_and_that_it_is_ready(up: Up) -> None:
     assert str(up.data / "logs") in logs
     assert ready == "ready"
     assert httpx.get(f"{up.url}/healthz", trust_env=False).status_code == 200
+
+
+def test_the_readme_can_be_followed(up: Up, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every command of the README ends with 0, in its order, and its application is served by what it submitted."""
+    monkeypatch.chdir(up.data.parent)
+    monkeypatch.setenv("SLUICE_DATA", str(up.data))
+    follow(up.data.parent, up.url)
 
 
 def test_prefects_page_talks_to_the_server_beside_it(up: Up) -> None:
