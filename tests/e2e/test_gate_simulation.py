@@ -40,7 +40,7 @@ class Fault(NamedTuple):
     runs: int
 
 
-FAULTS = (Fault(1_000, 10.6 * 60, 20_000, 24), Fault(10_000, 80, 2_000, 70), Fault(50_000, 40, 2_000, 70))
+FAULTS = (Fault(1_000, 10.6 * 60, 20_000, 12), Fault(10_000, 80, 2_000, 40), Fault(50_000, 40, 2_000, 40))
 
 
 @pytest.fixture

@@ -58,7 +58,7 @@ def test_the_guard_alone_ends_the_bad_story_before_everyone_has_it(store: Store,
     assert last.finding.evidence >= last.finding.threshold
 
 
-@pytest.mark.parametrize("seed", [2, 3])
+@pytest.mark.parametrize("seed", [2])
 def test_the_good_story_keeps_its_dates_and_its_shares(seed: int) -> None:
     """Whoever comes, each step to 50 % is on the day that `preview` says, and the threshold has the effect declared."""
     engine = connect("sqlite://")
