@@ -9,19 +9,21 @@ import argparse
 import os
 import signal
 import sys
-from ipaddress import ip_address
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
 import uvicorn
 
+from serving.guard import loopback
+from serving.keyring import KeylessError, Lock
 from state.database import url_from_environment
 
 if TYPE_CHECKING:
     from serving.house import House
 
 GRACE_SECONDS = 3
+WRONG_USAGE = 2
 SWITCH_SECONDS = 0.0005
 """How long a thread at the store may keep evaluations waiting; Python's own choice is ten times that."""
 
@@ -49,7 +51,12 @@ def main(arguments: list[str]) -> int:
     environment = dict(os.environ)
     if options.data is not None:
         environment["SLUICE_DATA"] = str(options.data)
-    house = House.open(url_from_environment(environment), environment)
+    lock = Lock.WITH_KEYS if loopback(options.host) else Lock.ALWAYS
+    try:
+        house = House.open(url_from_environment(environment), environment, lock)
+    except KeylessError as error:
+        sys.stderr.write(f"host {options.host}: {error}\n")
+        return WRONG_USAGE
     config = uvicorn.Config(
         house.app,
         host=options.host,
@@ -75,17 +82,7 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--data", type=Path, help="the data folder (default: SLUICE_DATA, else ./.sluice)")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8800)
-    options = parser.parse_args(arguments)
-    if not _loopback(options.host):
-        parser.error(f"--host {options.host} is not loopback; without keys only this machine may reach it")
-    return options
-
-
-def _loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+    return parser.parse_args(arguments)
 
 
 if __name__ == "__main__":

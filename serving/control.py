@@ -8,9 +8,12 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import PlainTextResponse
 from pydantic import AfterValidator
 
+from serving.access import refusal, scope_of
+from serving.author import Author, author
 from serving.desk import Desk, Json
 from serving.flags import KEY
 from serving.refusals import StrictRoute
@@ -18,6 +21,7 @@ from serving.shapes import Asked, AskedCommand, AskedWho, Who
 from state.commands import Seen
 from state.errors import UnknownError
 
+NAMELESS = "name who asks; it is kept in the journal"
 UNNAMED = "HTTP (unidentified)"
 YAML_BODY = {"requestBody": {"required": True, "content": {"application/yaml": {"schema": {"type": "string"}}}}}
 
@@ -93,36 +97,48 @@ def _commanding(router: APIRouter, desk: Desk) -> None:
     @router.post("/v1/rollouts", openapi_extra=YAML_BODY)
     def submit(
         response: Response,
+        request: Request,
         text: Annotated[str, Depends(plan_text)],
-        by: Annotated[Who, Query()] = UNNAMED,
+        by: Annotated[Who | None, Query()] = None,
         file: Annotated[Who, Query()] = "plan.yaml",
         *,
         check: Annotated[bool, Query()] = False,
     ) -> Json:
         """Hand in a plan: 201 where that made a rollout, 200 where it was there already or `check` was asked for."""
-        told = desk.submit(text, file, by, check=check)
+        told = desk.submit(text, file, author(request.scope, by).by or UNNAMED, check=check)
         response.status_code = 201 if told["created"] else 200
         return told
 
     @router.post("/v1/rollouts/{name}/commands")
-    def command(name: Name, asked: AskedCommand) -> Json:
+    def command(name: Name, asked: AskedCommand, request: Request) -> Json:
         """Ask something of a rollout: `effect` is the consequence in words and numbers; 409 where it is refused."""
         seen = Seen(revision=asked.revision, question=asked.question)
-        return desk.command(name, asked.command, asked.by, asked.reason, seen, asked.args, check=asked.check)
+        who = _asking(request, asked.by)
+        if who.key is not None and (why := refusal(who.key, scope_of(asked.command))):
+            raise HTTPException(403, why)
+        return desk.command(name, asked.command, who.by, asked.reason, seen, asked.args, check=asked.check)
 
 
 def _switching(router: APIRouter, desk: Desk) -> None:
     @router.post("/v1/flags/{key}/kill")
-    def kill(key: Key, asked: Asked) -> Json:
+    def kill(key: Key, asked: Asked, request: Request) -> Json:
         """Turn a flag off for everyone, at once."""
-        return desk.kill(key, asked.by, asked.reason)
+        return desk.kill(key, _asking(request, asked.by).by, asked.reason)
 
     @router.post("/v1/flags/{key}/restore")
-    def restore(key: Key, asked: Asked) -> Json:
+    def restore(key: Key, asked: Asked, request: Request) -> Json:
         """Lift a flag's kill switch, and nothing else."""
-        return desk.restore(key, asked.by, asked.reason)
+        return desk.restore(key, _asking(request, asked.by).by, asked.reason)
 
     @router.post("/v1/flags/{key}/rollback")
-    def rollback(key: Key, asked: Asked) -> Json:
+    def rollback(key: Key, asked: Asked, request: Request) -> Json:
         """Give everyone the stable from before the flag's last completed rollout."""
-        return desk.rollback(key, asked.by, asked.reason)
+        return desk.rollback(key, _asking(request, asked.by).by, asked.reason)
+
+
+def _asking(request: Request, claimed: str | None) -> Author:
+    """Who asks; raises RequestValidationError where neither a key nor the body says so."""
+    who = author(request.scope, claimed)
+    if not who.by:
+        raise RequestValidationError([{"loc": ("body", "by"), "msg": NAMELESS, "type": "missing"}])
+    return who

@@ -1,11 +1,14 @@
 """What is refused before any work is done: foreign hosts and origins, bodies of another kind.
 
-Until there are keys, being reachable only from this machine is the protection, and a web page that the operator happens
-to visit must not borrow it: a foreign `Host` is DNS rebinding, a foreign `Origin` a page of someone else.
+Without keys, being reachable only from this machine is the protection, and a web page that the operator happens to
+visit must not borrow it: a foreign `Host` is DNS rebinding, a foreign `Origin` a page of someone else. With keys any
+`Host` will do, for a page of someone else holds none.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from serving.asgi import JSON, Scope, header
@@ -18,15 +21,16 @@ BODIES = frozenset({JSON}) | YAML
 class Guard:
     """Which `Host` and `Origin` headers are ours: loopback and the names the server is reached by."""
 
-    def __init__(self, names: frozenset[str] = frozenset()) -> None:
+    def __init__(self, names: frozenset[str] = frozenset(), *, any_host: Callable[[], bool] = lambda: False) -> None:
         self._names = LOOPBACK | names
+        self._any_host = any_host
         self._known: set[bytes] = set()
 
     def foreign(self, scope: Scope) -> str | None:
         """Why a request must not be answered, None where it may: its host is ours and its origin, if any, its host."""
         headers = dict(scope["headers"])
         host: bytes = headers.get(b"host", b"")
-        if host not in self._known and not self._ours(host):
+        if host not in self._known and not self._any_host() and not self._ours(host):
             return "this host name is not served here"
         origin: bytes | None = headers.get(b"origin")
         if origin is not None and not _same(origin, host):
@@ -42,6 +46,14 @@ class Guard:
 
 
 REMEMBERED = 64
+
+
+def loopback(host: str) -> bool:
+    """Whether only this machine can reach an address."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def media_type(scope: Scope) -> bytes:

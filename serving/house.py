@@ -17,8 +17,10 @@ from serving.board import pages
 from serving.board.pulse import Pulse
 from serving.desk import Desk
 from serving.flags import FlagSet
+from serving.gate import gated
 from serving.guard import Guard
 from serving.health import Health
+from serving.keyring import Keyring, Lock, Uses, expect_keys
 from serving.metrics import Serving
 from serving.ofrep import Tally, ofrep_app
 from serving.stream import Streams
@@ -38,6 +40,7 @@ class House:
 
     app: App
     streams: Sequence[Streams]
+    api: FastAPI
 
     def close(self) -> None:
         """End every open stream."""
@@ -45,11 +48,16 @@ class House:
             streams.close()
 
     @classmethod
-    def open(cls, url: str, environment: Mapping[str, str]) -> House:
-        """A flag server over the database at `url`; Prefect is looked at where PREFECT_API_URL says."""
+    def open(cls, url: str, environment: Mapping[str, str], lock: Lock = Lock.WITH_KEYS) -> House:
+        """A flag server over the database at `url`; Prefect is looked at where PREFECT_API_URL says.
+
+        Raises KeylessError where keys are always asked for and there is none.
+        """
         engine = connect(url)
         migrate(engine)
         store = Store(engine, PROCESS, settle)
+        if lock is Lock.ALWAYS:
+            expect_keys(store)
         desk = Desk(
             store=store,
             clock=Clock(store),
@@ -57,13 +65,14 @@ class House:
             prefect=environment.get("PREFECT_API_URL"),
             known=usable(Path(environment.get("SLUICE_DATA", DATA_FOLDER))).known(),
         )
-        return furnished(desk)
+        return furnished(desk, Keyring(lock))
 
 
-def furnished(desk: Desk) -> House:
+def furnished(desk: Desk, keyring: Keyring | None = None) -> House:
     """A flag server over what the control endpoints work with."""
-    flags, tally = FlagSet(), Tally()
-    streams, watch = Streams(flags), Watch(desk.store, flags)
+    flags, tally, keyring = FlagSet(), Tally(), keyring or Keyring()
+    keyring.update(desk.store.live_keys())
+    streams, watch, uses = Streams(flags), Watch(desk.store, flags, keyring), Uses(desk.store, keyring)
     health = Health(desk.store, watch, desk.prefect, desk.clock.real)
     pulse = Pulse(desk.store)
     changes = Streams(pulse)
@@ -73,14 +82,18 @@ def furnished(desk: Desk) -> House:
     api.include_router(system.routes(desk, health, Serving(flags, tally, streams)))
     track = track_app(Intake(Events(desk.store, desk.clock)), tally.outcomes)
     api.include_router(pages.routes(desk))
-    app = routed(Guard(), ofrep_app(flags, streams, tally), track, beside(pages.CHANGES, changes, api))
+    guard = Guard(any_host=lambda: keyring.required)
+    ofrep = ofrep_app(flags, streams, tally, keyring)
+    app = gated(keyring, routed(guard, ofrep, track, beside(pages.CHANGES, changes, api)))
 
     def start() -> None:
         watch.start()
+        uses.start()
         pulse.start(lambda: changes.open > 0)
 
     def stop() -> None:
         watch.stop()
+        uses.stop()
         pulse.stop()
 
-    return House(with_lifespan(app, start, stop), (streams, changes))
+    return House(with_lifespan(app, start, stop), (streams, changes), api)

@@ -29,11 +29,14 @@ from serving.asgi import (
     read_body,
 )
 from serving.flags import FlagSet, Snapshot
+from serving.keyring import CALLER, Keyring, Purpose
 from serving.stream import STREAM_PATH, Streams
+from state.credentials import Key
 
 FLAGS_PATH = "/ofrep/v1/evaluate/flags"
 SINGLE_PREFIX = FLAGS_PATH + "/"
 INACTIVITY_SECONDS = 120
+TICKET = "ticket"
 
 Context = tuple[str | None, dict[str, Any]]
 
@@ -57,8 +60,13 @@ class ContextError(Exception):
         self.code = code
 
 
-def ofrep_app(flags: FlagSet, streams: Streams | None = None, tally: Tally | None = None) -> App:
-    """An ASGI application that serves a flag set over OFREP; it needs no store."""
+def ofrep_app(
+    flags: FlagSet, streams: Streams | None = None, tally: Tally | None = None, keyring: Keyring | None = None
+) -> App:
+    """An ASGI application that serves a flag set over OFREP; it needs no store.
+
+    With a keyring the address of the event stream carries a ticket, because browsers send no header there.
+    """
     counts = tally or Tally()
     events = streams or Streams(flags)
 
@@ -67,7 +75,7 @@ def ofrep_app(flags: FlagSet, streams: Streams | None = None, tally: Tally | Non
             await events(scope, receive, send)
             return
         try:
-            answer = await _answer(flags.snapshot, counts, scope, receive)
+            answer = await _answer(flags.snapshot, counts, scope, receive, keyring)
         except ClientGoneError:
             return
         counts.failed += answer.failed
@@ -101,7 +109,7 @@ def failure(status: int, key: str | None, code: str, details: str) -> Answer:
     return json_answer(status, {**named, "errorCode": code, "errorDetails": details})
 
 
-async def _answer(snapshot: Snapshot, tally: Tally, scope: Scope, receive: Receive) -> Answer:
+async def _answer(snapshot: Snapshot, tally: Tally, scope: Scope, receive: Receive, keyring: Keyring | None) -> Answer:
     path: str = scope["path"]
     single = path.startswith(SINGLE_PREFIX)
     if not single and path != FLAGS_PATH:
@@ -111,7 +119,7 @@ async def _answer(snapshot: Snapshot, tally: Tally, scope: Scope, receive: Recei
     key = path[len(SINGLE_PREFIX) :] if single else None
     try:
         body = await read_body(receive)
-        return _bulk(snapshot, tally, scope, body) if key is None else _single(snapshot, tally, key, body)
+        return _bulk(snapshot, tally, scope, body, keyring) if key is None else _single(snapshot, tally, key, body)
     except BodyTooLargeError:
         return failure(413, key, "GENERAL", f"the body is over {MAX_BODY} bytes")
     except ContextError as error:
@@ -130,7 +138,7 @@ def _single(snapshot: Snapshot, tally: Tally, key: str, body: bytes) -> Answer:
         return single.missing
 
 
-def _bulk(snapshot: Snapshot, tally: Tally, scope: Scope, body: bytes) -> Answer:
+def _bulk(snapshot: Snapshot, tally: Tally, scope: Scope, body: bytes, keyring: Keyring | None) -> Answer:
     """Every flag for one context; the entity tag is of (flag-set version, request), so that a 304 evaluates nothing."""
     tally.bulk += 1
     tag = b'"%s-%s"' % (snapshot.tag.encode(), mmh3.hash_bytes(body).hex().encode())
@@ -138,7 +146,9 @@ def _bulk(snapshot: Snapshot, tally: Tally, scope: Scope, body: bytes) -> Answer
         tally.unchanged += 1
         return Answer(304, b"", headers=[(b"etag", tag)])
     results = b",".join(_evaluate_all(snapshot, read_context(body)))
-    return Answer(200, b'{"flags":[' + results + _tail(snapshot.tag), headers=[(b"etag", tag)])
+    return Answer(
+        200, b'{"flags":[' + results + _tail(snapshot.tag, _stream_of(scope, keyring)), headers=[(b"etag", tag)]
+    )
 
 
 def _evaluate_all(snapshot: Snapshot, context: Context) -> Iterator[bytes]:
@@ -156,10 +166,17 @@ def _names(if_none_match: bytes | None, tag: bytes) -> bool:
     return any(one.strip().removeprefix(b"W/") == tag for one in if_none_match.split(b","))
 
 
-def _tail(version: str) -> bytes:
+def _stream_of(scope: Scope, keyring: Keyring | None) -> str:
+    key: Key | None = scope.get(CALLER)
+    if key is None or keyring is None:
+        return STREAM_PATH
+    return f"{STREAM_PATH}?{TICKET}={keyring.ticket(key, Purpose.STREAM)}"
+
+
+def _tail(version: str, stream_uri: str) -> bytes:
     stream = {
         "type": "sse",
-        "endpoint": {"requestUri": STREAM_PATH},
+        "endpoint": {"requestUri": stream_uri},
         "inactivityDelaySec": INACTIVITY_SECONDS,
     }
     return b"]," + orjson.dumps({"eventStreams": [stream], "metadata": {"version": version}})[1:]

@@ -38,11 +38,11 @@ Count = Annotated[int, Field(ge=0, lt=2**31)]
 
 
 class Asked(BaseModel):
-    """What a person asks of a flag's switch."""
+    """What a person asks of a flag's switch; with a key `by` is whose key it is, whatever is claimed here."""
 
     model_config = ConfigDict(extra="forbid")
 
-    by: Who
+    by: Who | None = None
     reason: Why = ""
 
 

@@ -68,8 +68,7 @@ class Streams:
             await send({"type": "http.response.body", "body": retry + self._topic.event(), "more_body": True})
             retry = b""
             await self._next(changed, gone)
-        if not gone.done():
-            await send({"type": "http.response.body", "body": b""})
+        await send({"type": "http.response.body", "body": b""})
 
     async def _next(self, changed: asyncio.Event, gone: asyncio.Task[None]) -> None:
         waiting = asyncio.create_task(changed.wait())

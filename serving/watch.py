@@ -1,7 +1,7 @@
-"""Keeping the flag set in step with the store: commits are noticed, not announced, so none can be lost.
+"""Keeping flags and keys in step with the store: commits are noticed, not announced, so none can be lost.
 
 On SQLite `PRAGMA data_version` changes with every commit of another connection and costs microseconds; on PostgreSQL
-the sum of the flags' versions is asked for. While the store cannot be read the last known flags stay in force.
+the sum of the flags' versions is asked for. While the store cannot be read the last known stay in force.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from contextlib import closing
 from sqlalchemy.exc import SQLAlchemyError
 
 from serving.flags import FlagSet
+from serving.keyring import Keyring
+from state.keys import Version
 from state.store import Store
 
 SQLITE_SECONDS = 0.01
@@ -24,11 +26,13 @@ STOP_SECONDS = 5.0
 
 
 class Watch:
-    """A thread that reads changed flags from the store into a flag set, for as long as it runs."""
+    """A thread that reads changed flags and keys from the store, for as long as it runs."""
 
-    def __init__(self, store: Store, flags: FlagSet) -> None:
+    def __init__(self, store: Store, flags: FlagSet, keyring: Keyring | None = None) -> None:
         self._store = store
         self._flags = flags
+        self._keyring = keyring or Keyring()
+        self._keys_version: Version | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watch-flags", daemon=True)
         self._version = -1
@@ -82,4 +86,11 @@ class Watch:
         if version != self._version:
             self._flags.update(self._store.flags({key: flag.version for key, flag in self._flags.flags.items()}))
             self._version = version
+        self._read_keys()
         self.read_at = time.monotonic()
+
+    def _read_keys(self) -> None:
+        version = self._store.keys_version()
+        if version != self._keys_version:
+            self._keyring.update(self._store.live_keys())
+            self._keys_version = version

@@ -22,6 +22,7 @@ from sluice.backtest.imaginary import aa
 from sluice.copying import new
 from sluice.errors import CommandError, RefusedError, UnreachableError
 from sluice.evidence import evidence
+from sluice.keys import KEYS
 from sluice.options import AsJson, Data, PlanFile, settings
 from sluice.preview import preview
 from sluice.replay import replay
@@ -53,7 +54,9 @@ Port = Annotated[int | None, typer.Option(help="Port of the flag server (default
 def up(
     *,
     data: Data = None,
-    host: Annotated[str | None, typer.Option(help="Loopback only (default: 127.0.0.1).", show_default=False)] = None,
+    host: Annotated[
+        str | None, typer.Option(help="Where to listen (default: 127.0.0.1); elsewhere needs keys.", show_default=False)
+    ] = None,
     port: Port = None,
     prefect_port: Annotated[
         int | None, typer.Option(help="Port of Prefect's server and UI (default: 4200).", show_default=False)
@@ -173,3 +176,7 @@ COMMANDS: Sequence[tuple[str, str, Any]] = (
 )
 for panel, name, command in COMMANDS:
     app.command(name, rich_help_panel=panel)(told(command))
+keys = typer.Typer(no_args_is_help=True, help="Who may do what: keys with scopes, for people and services.")
+for name, command in KEYS:
+    keys.command(name)(told(command))
+app.add_typer(keys, name="keys", rich_help_panel=START)

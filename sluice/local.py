@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import getpass
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from gates.judge import settle
 from gates.sources.opening import usable
-from serving.desk import Desk
+from rollout.model import Verb
+from serving.author import claiming, holding
+from serving.desk import Desk, Json
 from sluice.settings import Settings
 from state.clock import Clock
+from state.commands import Seen
+from state.credentials import Key, holder
 from state.database import connect, migrate, sqlite_url
 from state.store import Store
 
@@ -20,7 +27,9 @@ GUARD_LATE = timedelta(minutes=15)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Local(Desk):
-    """The desk of a store on this machine."""
+    """The desk of a store on this machine; whoever may open it needs no key, and with one is named by it."""
+
+    key: Key | None = None
 
     @classmethod
     def open(cls, settings: Settings) -> Local:
@@ -34,7 +43,30 @@ class Local(Desk):
             environment=settings.environment,
             prefect=settings.prefect_url,
             known=usable(settings.data).known(),
+            key=_key(store, settings.key),
         )
+
+    def submit(self, text: str, file: str, by: str, *, check: bool) -> Json:
+        """Hand in a plan as whoever asks."""
+        return Desk.submit(self, text, file, self._named(by), check=check)
+
+    def command(
+        self, name: str, verb: Verb, by: str, reason: str, seen: Seen, args: Mapping[str, Any], *, check: bool
+    ) -> Json:
+        """Ask something of a rollout as whoever asks."""
+        return Desk.command(self, name, verb, self._named(by), reason, seen, args, check=check)
+
+    def kill(self, flag: str, by: str, reason: str) -> Json:
+        """Switch a flag off as whoever asks."""
+        return Desk.kill(self, flag, self._named(by), reason)
+
+    def restore(self, flag: str, by: str, reason: str) -> Json:
+        """Lift a kill switch as whoever asks."""
+        return Desk.restore(self, flag, self._named(by), reason)
+
+    def rollback(self, flag: str, by: str, reason: str) -> Json:
+        """Give everyone the old stable as whoever asks."""
+        return Desk.rollback(self, flag, self._named(by), reason)
 
     def supervised(self) -> bool:
         """Whether the guard has swept lately."""
@@ -44,3 +76,17 @@ class Local(Desk):
     def close(self) -> None:
         """Give back connections."""
         self.store.engine.dispose()
+
+    def _named(self, by: str) -> str:
+        """Who the journal names: the key's person with what was claimed beside it, else the name, else the login."""
+        return (holding(self.key, by) if self.key else claiming(by or login())).by
+
+
+def login() -> str:
+    """Who is logged in on this machine."""
+    return getpass.getuser()
+
+
+def _key(store: Store, secret: str | None) -> Key | None:
+    """The live key of a secret; one that is not known here names nobody, and keeps nobody from a kill switch."""
+    return None if secret is None else holder({key.prefix: key for key in store.live_keys()}, secret.encode())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +13,7 @@ import typer
 from sluice import render
 from sluice.client import Client, open_client
 from sluice.errors import UnreachableError
-from sluice.local import Local
+from sluice.local import Local, login
 from sluice.settings import Settings, read
 
 WHERE = "Where to find Sluice"
@@ -73,8 +72,8 @@ def here(data: Path | None) -> Iterator[Local]:
 
 
 def person(by: str | None) -> str:
-    """Who asks: the name given, else the login on this machine."""
-    return by or getpass.getuser()
+    """Who asks: the name given, else the person of the key in force (then empty), else the login on this machine."""
+    return by or ("" if settings().key else login())
 
 
 def emit(value: Any, rendered: Any, *, as_json: bool) -> None:

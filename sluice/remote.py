@@ -26,7 +26,7 @@ class Remote:
 
     def submit(self, text: str, file: str, by: str, *, check: bool) -> Json:
         """Hand in a plan; the server knows its own sources and channels."""
-        params = {"by": by, "file": file} | ({"check": "true"} if check else {})
+        params = _claimed(by) | {"file": file} | ({"check": "true"} if check else {})
         headers = {"Content-Type": "application/yaml"}
         answer = self._object("POST", "/v1/rollouts", content=text.encode(), params=params, headers=headers)
         return {"prefect_run": None, "url": None} | answer
@@ -74,20 +74,20 @@ class Remote:
     ) -> Json:
         """Ask something of a rollout."""
         saw = {"revision": seen.revision} if seen.revision is not None else {}
-        body = {"command": str(verb), "by": by, "reason": reason, "check": check, **args, **saw}
+        body = {"command": str(verb), **_claimed(by), "reason": reason, "check": check, **args, **saw}
         return self._object("POST", f"/v1/rollouts/{name}/commands", json=body)
 
     def kill(self, flag: str, by: str, reason: str) -> Json:
         """Switch a flag off for everyone."""
-        return self._object("POST", f"/v1/flags/{flag}/kill", json={"by": by, "reason": reason})
+        return self._object("POST", f"/v1/flags/{flag}/kill", json=_claimed(by) | {"reason": reason})
 
     def restore(self, flag: str, by: str, reason: str) -> Json:
         """Lift a flag's kill switch."""
-        return self._object("POST", f"/v1/flags/{flag}/restore", json={"by": by, "reason": reason})
+        return self._object("POST", f"/v1/flags/{flag}/restore", json=_claimed(by) | {"reason": reason})
 
     def rollback(self, flag: str, by: str, reason: str) -> Json:
         """Give everyone the old stable."""
-        return self._object("POST", f"/v1/flags/{flag}/rollback", json={"by": by, "reason": reason})
+        return self._object("POST", f"/v1/flags/{flag}/rollback", json=_claimed(by) | {"reason": reason})
 
     def who(self, flag: str, unit: str, attributes: Mapping[str, Any], at: datetime | None) -> Json:
         """What a unit is served."""
@@ -114,6 +114,11 @@ class Remote:
         if response.is_success:
             return response
         raise _error(response)
+
+
+def _claimed(by: str) -> dict[str, str]:
+    """The name to send; none where the key says it."""
+    return {"by": by} if by else {}
 
 
 def _error(response: httpx.Response) -> RefusedError | UnreachableError:

@@ -28,7 +28,7 @@ from rollout.moves import Why
 from serving.app import routed
 from serving.asgi import App, Receive, Scope, Send, json_answer, read_body
 from serving.flags import FlagSet
-from serving.guard import Guard
+from serving.guard import Guard, loopback
 from serving.ofrep import ofrep_app
 from serving.outcomes import BatchError, read, receipt_json
 from sluice.errors import UsageError
@@ -49,6 +49,8 @@ GRACE_SECONDS = 1
 def run(plan: Plan, pin: str | None, phase: str | None, settings: Settings, say: Say) -> None:
     """Serve until SIGINT or SIGTERM; raises UnreachableError where the port is taken."""
     flag = pinned(plan, pin, phase)
+    if not loopback(settings.host):
+        raise UsageError(f"host {settings.host}: `sluice serve` is for this machine alone; it knows no keys")
     check_port(settings.host, settings.port, "--port")
     config = uvicorn.Config(
         application(plan, flag, say),

@@ -6,11 +6,11 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 from gates.sources.opening import FILE, TABLES
+from serving.guard import loopback
 from sluice.errors import UsageError
 
 PREFIX = "SLUICE_"
@@ -41,7 +41,12 @@ class Settings:
     @property
     def prefect_url(self) -> str:
         """The Prefect server's address: its UI, and its API below `/api`."""
-        return f"http://{_bracketed(self.host)}:{self.prefect_port}"
+        return f"http://{_bracketed(self.prefect_host)}:{self.prefect_port}"
+
+    @property
+    def prefect_host(self) -> str:
+        """Where Prefect's server listens: on loopback wherever the flag server does, for it knows no users."""
+        return self.host if loopback(self.host) else "127.0.0.1"
 
 
 KNOWN = tuple(field.name for field in fields(Settings))
@@ -51,7 +56,7 @@ IN_FILE = tuple(name for name in KNOWN if name != "data")
 def read(environment: Mapping[str, str], **options: Any) -> Settings:
     """The settings in force; options that are None were not given.
 
-    Raises UsageError for an unknown key, a value of the wrong kind, and a host that is not loopback.
+    Raises UsageError for an unknown key and a value of the wrong kind.
     """
     given = {name: value for name, value in options.items() if value is not None}
     data = Path(given.get("data") or environment.get("SLUICE_DATA") or HERE).expanduser()
@@ -103,22 +108,9 @@ def _port(value: object, place: str) -> int:
 
 
 def _checked(settings: Settings) -> Settings:
-    if not loopback(settings.host):
-        raise UsageError(
-            f"host {settings.host!r} is not loopback: there are no keys yet, so whoever reaches it can move a rollout; "
-            "use 127.0.0.1, and a proxy that knows its users in front of it"
-        )
     if settings.port == settings.prefect_port:
         raise UsageError(f"port {settings.port} is asked for twice; give --port and --prefect-port different numbers")
     return settings
-
-
-def loopback(host: str) -> bool:
-    """Whether only this machine can reach an address."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _remedy(key: str, known: tuple[str, ...]) -> str:

@@ -14,11 +14,15 @@ from pathlib import Path
 
 import httpx
 
-from sluice.errors import UnreachableError
+from serving.guard import loopback
+from serving.keyring import KeylessError, expect_keys
+from sluice.errors import UnreachableError, UsageError
 from sluice.leftovers import alone, record
 from sluice.processes import Child, Command, last_lines, stop
 from sluice.settings import Settings
 from sluice.sources import known
+from state.database import connect, migrate, sqlite_url
+from state.store import Store
 
 Say = Callable[[str], None]
 TICK = 0.25
@@ -32,13 +36,14 @@ def run(settings: Settings, say: Say) -> None:
     """Run everything until SIGINT, SIGTERM or SIGHUP, telling the addresses and `ready` by `say`.
 
     Raises UnreachableError where a port is taken or a part does not start, RefusedError where another `up` runs here,
-    UsageError where sources are configured wrongly.
+    UsageError where sources are configured wrongly, or where others can reach the address and there are no keys.
     """
     prepare(settings.data)
+    _expect_keys(settings)
     known(settings)  # a file of sources that is wrong is told now, not by a process that leaves it aside
     with alone(settings.data), _until_signalled() as told:
-        for option, port in (("--port", settings.port), ("--prefect-port", settings.prefect_port)):
-            check_port(settings.host, port, option)
+        check_port(settings.host, settings.port, "--port")
+        check_port(settings.prefect_host, settings.prefect_port, "--prefect-port")
         House(settings, say).run(told)
 
 
@@ -120,6 +125,20 @@ def prepare(data: Path) -> None:
     passing(data).mkdir(parents=True, exist_ok=True)
 
 
+def _expect_keys(settings: Settings) -> None:
+    """Raise UsageError where others could reach a Sluice that has no keys."""
+    if loopback(settings.host):
+        return
+    engine = connect(settings.database_url or sqlite_url(settings.data))
+    try:
+        migrate(engine)
+        expect_keys(Store(engine, "up"))
+    except KeylessError as error:
+        raise UsageError(f"host {settings.host}: {error}") from None
+    finally:
+        engine.dispose()
+
+
 def passing(data: Path) -> Path:
     """Where the processes put what nobody needs afterwards: Prefect's runner leaves a folder behind."""
     return data / "prefect" / "tmp"
@@ -163,7 +182,16 @@ def child_environment(settings: Settings, inherited: Mapping[str, str]) -> dict[
 
 def server_commands(settings: Settings, environment: Mapping[str, str]) -> Iterator[Command]:
     """Prefect's server and the flag server."""
-    prefect = ("-m", "prefect", "server", "start", "--host", settings.host, "--port", str(settings.prefect_port))
+    prefect = (
+        "-m",
+        "prefect",
+        "server",
+        "start",
+        "--host",
+        settings.prefect_host,
+        "--port",
+        str(settings.prefect_port),
+    )
     flags = ("-m", "serving", "--data", str(settings.data.resolve()), "--host", settings.host)
     yield _python("prefect server", prefect, settings, environment)
     yield _python("flag server", (*flags, "--port", str(settings.port)), settings, environment)

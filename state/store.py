@@ -8,6 +8,7 @@ from __future__ import annotations
 from state.commands import Commands
 from state.errors import RefusedError, StaleStateError, StoreError, UnknownError
 from state.flags import Flags, Switched
+from state.keys import Keys
 from state.leases import Beat, Leases
 from state.outbox import Outbox
 from state.rows import Asked, FlagEntry, JournalEntry, Live, Notification, Rollout
@@ -17,7 +18,7 @@ from state.ticking import Ticking, Ticks
 from state.transitions import Epoch, Transitions
 
 
-class Store(Submitting, Transitions, Commands, Sweep, Flags, Outbox, Leases, Ticking):
+class Store(Submitting, Transitions, Commands, Sweep, Flags, Outbox, Leases, Ticking, Keys):
     """Everything that is true, behind short transactions.
 
     `Store(connect(url), "guard")`; `process` says in every journal which part of Sluice wrote a line.

@@ -16,6 +16,7 @@ from sqlmodel import Field, SQLModel
 from state.columns import Micros, instant_column, table, text_column
 
 LIVE_SQL = "status IN ('scheduled', 'running', 'awaiting_approval', 'held')"
+UNREVOKED = "revoked IS NULL"
 
 
 class Switch(StrEnum):
@@ -227,6 +228,33 @@ class HeartbeatRow(SQLModel, table=True):
     detail: str = text_column()
 
 
+class ApiKeyRow(SQLModel, table=True):
+    """What opens this Sluice from elsewhere: of a secret only its public prefix and its digest are kept."""
+
+    __tablename__: ClassVar[Any] = "api_key"
+    __table_args__ = (
+        Index(
+            "one_live_key_a_name", "name", unique=True, sqlite_where=text(UNREVOKED), postgresql_where=text(UNREVOKED)
+        ),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    name: str
+    person: str | None  # None: a service
+    scopes: str  # joined by spaces
+    prefix: str = Field(unique=True)
+    digest: str  # SHA-256 of the whole secret, in hex
+    created: datetime = instant_column()
+    created_by: str
+    revoked: datetime | None = instant_column()
+    revoked_by: str | None
+    last_used: datetime | None = instant_column()  # the hour
+    code_secret: str | None  # what a device makes its codes from; it must be readable to check them
+    code_step: int | None  # the last step of time whose code was taken
+    code_wrong: int  # wrong codes in a row
+    code_wrong_at: datetime | None = instant_column()
+
+
 rollouts = table(RolloutRow)
 live = text(f"rollout.{LIVE_SQL}")
 """Of the table `rollout`, in the words of its partial indices: SQLite uses them for exactly these."""
@@ -239,3 +267,4 @@ evidences = table(EvidenceRow)
 clocks = table(ClockRow)
 leases = table(LeaseRow)
 heartbeats = table(HeartbeatRow)
+api_keys = table(ApiKeyRow)

@@ -17,8 +17,8 @@ INSTANT = sa.DateTime(timezone=True)
 LIVE = sa.text("status IN ('scheduled', 'running', 'awaiting_approval', 'held')")
 JOURNALS = ("journal", "flag_journal")
 TABLES = (
-    "heartbeat", "lease", "clock", "seen_event", "batch", "bad_unit", "met_unit", "unit_sum", "unit", "slot", "bucket",
-    "evidence", "outbox", "command", "flag_journal", "journal", "flag", "rollout",
+    "api_key", "heartbeat", "lease", "clock", "seen_event", "batch", "bad_unit", "met_unit", "unit_sum", "unit", "slot",
+    "bucket", "evidence", "outbox", "command", "flag_journal", "journal", "flag", "rollout",
 )  # fmt: skip
 REFUSE = """
 CREATE FUNCTION sluice_journal_is_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -28,6 +28,7 @@ BEGIN RAISE EXCEPTION 'the journal is append-only'; END $$
 
 def upgrade() -> None:
     _tables()
+    _keys()
     op.execute("INSERT INTO clock (id, kind, rate, sealed_until) VALUES (1, 'real', 1.0, 0)")
     if op.get_bind().dialect.name == "postgresql":
         _seal_postgres()
@@ -58,6 +59,33 @@ def _seal_postgres() -> None:
             f"CREATE TRIGGER {name}_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {name} "
             "FOR EACH STATEMENT EXECUTE FUNCTION sluice_journal_is_append_only()"
         )
+
+
+def _keys() -> None:
+    op.create_table(
+        "api_key",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("person", sa.String(), nullable=True),
+        sa.Column("scopes", sa.String(), nullable=False),
+        sa.Column("prefix", sa.String(), nullable=False),
+        sa.Column("digest", sa.String(), nullable=False),
+        sa.Column("created", INSTANT, nullable=False),
+        sa.Column("created_by", sa.String(), nullable=False),
+        sa.Column("revoked", INSTANT, nullable=True),
+        sa.Column("revoked_by", sa.String(), nullable=True),
+        sa.Column("last_used", INSTANT, nullable=True),
+        sa.Column("code_secret", sa.String(), nullable=True),
+        sa.Column("code_step", sa.Integer(), nullable=True),
+        sa.Column("code_wrong", sa.Integer(), nullable=False),
+        sa.Column("code_wrong_at", INSTANT, nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("prefix"),
+    )
+    unrevoked = sa.text("revoked IS NULL")
+    op.create_index(
+        "one_live_key_a_name", "api_key", ["name"], unique=True, sqlite_where=unrevoked, postgresql_where=unrevoked
+    )
 
 
 def _tables() -> None:

@@ -4,9 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from sluice.errors import UsageError
+from sluice import up
+from sluice.errors import UnreachableError, UsageError
 from sluice.settings import read
 from sluice.sources import known
+from state.clock import wall
+from state.credentials import Scope
+from state.database import connect, migrate, sqlite_url
+from state.store import Store
 
 
 def test_a_variable_beats_the_file_and_an_option_beats_both(tmp_path: Path) -> None:
@@ -61,11 +66,32 @@ def test_a_variable_of_another_tool_is_left_alone() -> None:
     assert read({"SLUICE_CAMPAIGN": "1"}) == read({})
 
 
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.7", "::", "example.com"])  # noqa: S104 - never listened on
+def test_prefect_stays_on_loopback_wherever_the_flag_server_listens(host: str) -> None:
+    """Prefect's server knows no users, so nobody elsewhere may reach it."""
+    settings = read({}, host=host)
+    assert (host, "http://127.0.0.1:4200") == (settings.host, settings.prefect_url)
+
+
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.7", "::", "example.com"])  # noqa: S104 - refused
-def test_a_host_that_others_can_reach_is_refused(host: str) -> None:
-    """Without keys, whoever reaches the server could move a rollout."""
-    with pytest.raises(UsageError, match="is not loopback"):
-        read({}, host=host)
+def test_a_host_that_others_can_reach_is_refused_without_keys(tmp_path: Path, host: str) -> None:
+    """Whoever reaches the server could move a rollout; the message says how to make a key."""
+    with pytest.raises(UsageError, match=r"needs keys, and there are none yet; make one with `sluice keys create"):
+        up.run(read({}, data=tmp_path, host=host), print)
+
+
+def test_a_revoked_key_does_not_open_a_host_to_others(tmp_path: Path) -> None:
+    """Only a live key counts, and with one the next thing that is looked at is the port."""
+    engine = connect(sqlite_url(tmp_path))
+    migrate(engine)
+    store = Store(engine, "test")
+    store.create_key("ci", None, [Scope.ADMIN], "pm", wall())
+    with pytest.raises(UnreachableError, match=r"port 8800 on 203\.0\.113\.9 is taken"):
+        up.run(read({}, data=tmp_path, host="203.0.113.9"), print)
+    store.revoke_key("ci", "pm", wall())
+    with pytest.raises(UsageError, match="there are none yet"):
+        up.run(read({}, data=tmp_path, host="203.0.113.9"), print)
+    engine.dispose()
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "::1", "localhost"])

@@ -1,0 +1,99 @@
+"""Which key opens what: every route of the flag server with the scope it needs, in one table.
+
+A route that is not in the table needs `admin`, so that one that was forgotten is closed rather than open.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from enum import StrEnum
+from functools import cache
+
+from rollout.model import Verb
+from serving.stream import STREAM_PATH
+from state.credentials import Key, Scope
+
+
+class Without(StrEnum):
+    """What a route needs that needs no scope."""
+
+    KEY = "no key"
+    SCOPE = "any key"
+
+
+Need = Scope | Without
+
+READ, SUBMIT, ABORT = Scope.ROLLOUTS_READ, Scope.ROLLOUTS_SUBMIT, Scope.ROLLOUTS_ABORT
+PRESS = "/rollouts/{name}/press"
+SIGN_IN = "/sign-in"
+SIGN_OUT = "/sign-out"
+
+ROUTES: Mapping[tuple[str, str], Need] = {
+    ("POST", "/ofrep/v1/evaluate/flags"): Scope.FLAGS_READ,
+    ("POST", "/ofrep/v1/evaluate/flags/{key}"): Scope.FLAGS_READ,
+    ("GET", STREAM_PATH): Scope.FLAGS_READ,
+    ("POST", "/v1/track"): Scope.TRACK,
+    ("GET", "/v1/rollouts"): READ,
+    ("GET", "/v1/rollouts/{name}"): READ,
+    ("GET", "/v1/rollouts/{name}/journal"): READ,
+    ("POST", "/v1/rollouts"): SUBMIT,
+    ("POST", "/v1/rollouts/{name}/commands"): ABORT,  # and what the verb needs, see VERBS
+    ("POST", "/v1/flags/{key}/kill"): ABORT,
+    ("POST", "/v1/flags/{key}/rollback"): ABORT,
+    ("POST", "/v1/flags/{key}/restore"): Scope.ROLLOUTS_APPROVE,
+    ("POST", "/v1/flags/{key}/who"): READ,
+    ("GET", "/v1/clock"): Without.SCOPE,
+    ("POST", "/v1/clock"): Scope.TRACK,
+    ("GET", "/metrics"): READ,
+    ("GET", "/docs"): Without.SCOPE,
+    ("GET", "/docs/oauth2-redirect"): Without.SCOPE,
+    ("GET", "/redoc"): Without.SCOPE,
+    ("GET", "/openapi.json"): Without.SCOPE,
+    ("GET", "/"): READ,
+    ("GET", "/rollouts/{name}"): READ,
+    ("POST", PRESS): ABORT,  # and what the verb needs, see VERBS
+    ("GET", "/board/changes"): READ,
+    ("GET", "/healthz"): Without.KEY,  # says nothing of any rollout; load balancers hold no keys
+    ("GET", "/board/{file}"): Without.KEY,  # the scripts and styles of this program, which the sign-in page needs
+    ("GET", SIGN_IN): Without.KEY,
+    ("POST", SIGN_IN): Without.KEY,
+    ("POST", SIGN_OUT): Without.KEY,
+}
+
+VERBS: Mapping[Verb, Scope] = {
+    Verb.ABORT: ABORT,
+    Verb.HOLD: ABORT,
+    Verb.BACK: ABORT,
+    Verb.KILL: ABORT,
+    Verb.ROLLBACK: ABORT,
+}
+"""What takes exposure back needs less right than everything else a person may ask, which needs `rollouts:approve`."""
+
+
+def need(method: str, path: str) -> Need:
+    """What a request needs; `admin` where the table knows no such route."""
+    known = ROUTES.get((method, path))
+    return _patterned(method, path) if known is None else known
+
+
+def scope_of(verb: Verb) -> Scope:
+    """What a person needs to ask for a verb."""
+    return VERBS.get(verb, Scope.ROLLOUTS_APPROVE)
+
+
+def refusal(key: Key, scope: Scope) -> str | None:
+    """Why a key does not do, in words; None where it does."""
+    if key.may(scope):
+        return None
+    return f"the key {key.name} has {', '.join(sorted(key.scopes))}; this needs {scope}"
+
+
+def _patterned(method: str, path: str) -> Need:
+    found = (ROUTES[route] for route, pattern in _patterns() if route[0] == method and pattern.fullmatch(path))
+    return next(found, Scope.ADMIN)
+
+
+@cache
+def _patterns() -> tuple[tuple[tuple[str, str], re.Pattern[str]], ...]:
+    return tuple((route, re.compile(re.sub(r"\{\w+\}", "[^/]+", route[1]))) for route in ROUTES if "{" in route[1])

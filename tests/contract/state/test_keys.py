@@ -1,0 +1,53 @@
+"""Keys in the store: the secret is shown once, and a revocation is for good."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import text
+
+from state.credentials import Scope, digest_of, holder
+from state.errors import RefusedError, UnknownError
+from state.store import Store
+from tests.contract.state.story import BEGIN
+
+
+def test_only_the_digest_of_a_secret_is_stored(store: Store) -> None:
+    """What the database holds opens nothing; the secret itself finds its key."""
+    key, secret = store.create_key("ana", "ana@example.com", [Scope.ADMIN, Scope.TRACK], "pm", BEGIN)
+    assert digest_of(secret.encode()) == key.digest
+    with store.reading() as tx:
+        row = tx.execute(text("SELECT * FROM api_key")).mappings().one()
+    assert secret.rpartition("_")[2] not in str(dict(row))
+    assert (key,) == store.live_keys()
+    assert key == holder({key.prefix: key}, secret.encode())
+
+
+def test_a_revoked_key_is_listed_and_not_live(store: Store) -> None:
+    """By its name or prefix, once; its name is free again, and who ended it is kept."""
+    key, _ = store.create_key("ci", None, [Scope.TRACK], "pm", BEGIN)
+    before = store.keys_version()
+    store.revoke_key(key.prefix, "oncall", BEGIN + timedelta(days=1))
+    assert ((), "oncall", "service ci") == (store.live_keys(), store.keys()[0].revoked_by, key.who)
+    assert before != store.keys_version()
+    store.create_key("ci", None, [Scope.TRACK], "pm", BEGIN)
+    store.revoke_key("ci", "oncall", BEGIN)
+    with pytest.raises(UnknownError, match="unknown key 'ci'"):
+        store.revoke_key("ci", "oncall", BEGIN)
+
+
+def test_two_live_keys_never_share_a_name(store: Store) -> None:
+    """Otherwise a revocation could end the wrong one."""
+    store.create_key("ci", None, [Scope.TRACK], "pm", BEGIN)
+    with pytest.raises(RefusedError, match="a live key is named 'ci' already"):
+        store.create_key("ci", None, [Scope.TRACK], "pm", BEGIN)
+
+
+def test_the_hour_of_last_use_never_goes_back(store: Store) -> None:
+    """Several servers note it, each when it gets to it."""
+    key, _ = store.create_key("ci", None, [Scope.TRACK], "pm", BEGIN)
+    late, early = BEGIN + timedelta(hours=5, minutes=7), BEGIN + timedelta(hours=2)
+    for at in (late, early):
+        store.keys_used([key.prefix], at)
+    assert late.replace(minute=0) == store.keys()[0].last_used
