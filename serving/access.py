@@ -36,6 +36,7 @@ ROUTES: Mapping[tuple[str, str], Need] = {
     ("POST", "/v1/track"): Scope.TRACK,
     ("GET", "/v1/rollouts"): READ,
     ("GET", "/v1/rollouts/{name}"): READ,
+    ("GET", "/v1/rollouts/{name}/plan"): READ,
     ("GET", "/v1/rollouts/{name}/journal"): READ,
     ("POST", "/v1/rollouts"): SUBMIT,
     ("POST", "/v1/rollouts/{name}/commands"): ABORT,  # and what the verb needs, see VERBS

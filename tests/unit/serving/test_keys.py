@@ -33,6 +33,7 @@ EXPECTED: dict[tuple[str, str], set[Scope]] = {
     ("POST", "/v1/track"): {Scope.TRACK, Scope.ADMIN},
     ("GET", "/v1/rollouts"): READ,
     ("GET", NAME): READ,
+    ("GET", f"{NAME}/plan"): READ,
     ("GET", f"{NAME}/journal"): READ,
     ("POST", "/v1/rollouts"): SUBMIT,
     ("POST", f"{NAME}/commands"): ABORT,
