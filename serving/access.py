@@ -26,6 +26,7 @@ Need = Scope | Without
 
 READ, SUBMIT, ABORT = Scope.ROLLOUTS_READ, Scope.ROLLOUTS_SUBMIT, Scope.ROLLOUTS_ABORT
 PRESS = "/rollouts/{name}/press"
+PRESSED = re.compile("/rollouts/[^/]+/press")
 SIGN_IN = "/sign-in"
 SIGN_OUT = "/sign-out"
 
@@ -76,6 +77,11 @@ def need(method: str, path: str) -> Need:
     """What a request needs; `admin` where the table knows no such route."""
     known = ROUTES.get((method, path))
     return _patterned(method, path) if known is None else known
+
+
+def takes_form(path: str) -> bool:
+    """Whether a path is where the board's own forms are sent, and nothing else."""
+    return path in {SIGN_IN, SIGN_OUT} or PRESSED.fullmatch(path) is not None
 
 
 def scope_of(verb: Verb) -> Scope:

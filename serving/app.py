@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from serving.access import takes_form
 from serving.asgi import (
     MAX_BODY,
     App,
@@ -16,7 +17,7 @@ from serving.asgi import (
     json_answer,
     read_body,
 )
-from serving.guard import BODIES, Guard, media_type
+from serving.guard import BODIES, FORM, Guard, media_type
 
 TRACK_PATH = "/v1/track"
 OFREP = "/ofrep/"
@@ -42,13 +43,13 @@ def routed(guard: Guard, ofrep: App, track: App, control: App) -> App:
 
 
 def checked(inner: App) -> App:
-    """An application that sees only complete JSON or YAML bodies of at most 1 MiB."""
+    """An application that sees only complete bodies of at most 1 MiB: JSON or YAML, on the board's own paths forms."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] not in WITH_BODY:
             await inner(scope, receive, send)
             return
-        if media_type(scope) not in BODIES:
+        if media_type(scope) not in (FORM if takes_form(scope["path"]) else BODIES):
             await json_answer(415, {"error": "send application/json or application/yaml"})(send)
             return
         try:

@@ -15,6 +15,7 @@ from serving.asgi import JSON, Scope, header
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 YAML = frozenset({b"application/yaml", b"application/x-yaml", b"text/yaml"})
+FORM = frozenset({b"application/x-www-form-urlencoded"})
 BODIES = frozenset({JSON}) | YAML
 
 

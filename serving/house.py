@@ -81,7 +81,7 @@ def furnished(desk: Desk, keyring: Keyring | None = None) -> House:
     api.include_router(control.routes(desk))
     api.include_router(system.routes(desk, health, Serving(flags, tally, streams)))
     track = track_app(Intake(Events(desk.store, desk.clock)), tally.outcomes)
-    api.include_router(pages.routes(desk))
+    api.include_router(pages.routes(desk, keyring))
     guard = Guard(any_host=lambda: keyring.required)
     ofrep = ofrep_app(flags, streams, tally, keyring)
     app = gated(keyring, routed(guard, ofrep, track, beside(pages.CHANGES, changes, api)))

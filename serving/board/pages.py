@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import partial
 from importlib.resources import files
 from typing import Annotated
 
-from fastapi import APIRouter, Path
-from fastapi.responses import HTMLResponse, Response
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from anyio import to_thread
+from fastapi import APIRouter, HTTPException, Path, Query, Request
+from fastapi.responses import RedirectResponse, Response
+from pydantic import ValidationError
 
+from serving.access import PRESS, refusal, scope_of
+from serving.board import session
+from serving.board.presses import Pressed, press, presses
+from serving.board.session import fields
+from serving.board.shown import CHANGES, Shown
 from serving.board.story import card, page
 from serving.control import Name
 from serving.desk import Desk
+from serving.keyring import CALLER, Keyring
 from serving.refusals import StrictRoute
 from serving.shapes import run_url
 from state.buckets import read_buckets
-from state.errors import UnknownError
+from state.commands import Seen
+from state.credentials import Key
+from state.errors import RefusedError, UnknownError
 
-CHANGES = "/board/changes"
-SAFE = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'self' 'unsafe-inline'; script-src 'self'; "
-    "connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",
-    "Cache-Control": "no-store",
-}
+NOTHING: Mapping[str, str] = {}
+SIGNED_OUT = "without a key the board reads only; make one with `sluice keys create`, then sign in"
+__all__ = ["CHANGES", "routes"]
 KINDS = {"js": "text/javascript; charset=utf-8", "css": "text/css; charset=utf-8", "svg": "image/svg+xml"}
 FILES = {
     file.name: (file.read_bytes(), KINDS[file.name.rpartition(".")[2]])
@@ -33,34 +39,37 @@ FILES = {
 }
 
 
-def routes(desk: Desk) -> APIRouter:
+def routes(desk: Desk, keyring: Keyring) -> APIRouter:
     """Every page over one desk."""
-    router = APIRouter(route_class=StrictRoute, include_in_schema=False)
-    templates = Environment(
-        loader=PackageLoader("serving.board"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
-
-    def shown(template: str, version: str, **values: object) -> HTMLResponse:
-        values |= {"environment": desk.environment, "changes": CHANGES, "version": version}
-        return HTMLResponse(templates.get_template(template).render(values), headers=SAFE)
+    router, shown = APIRouter(route_class=StrictRoute, include_in_schema=False), Shown(desk.environment)
+    router.include_router(session.routes(shown, keyring))
 
     @router.get("/")
-    def rollouts() -> HTMLResponse:
+    def rollouts(request: Request) -> Response:
         """Every rollout: those under way first, the newest first among each."""
         version, now = desk.store.pulse(), desk.clock.now()
         found = [desk.store.rollout(name) for name in reversed(desk.store.names())]
         cards = [card(one, now, run_url(desk.prefect, one)) for one in found]
         cards.sort(key=lambda one: one.status in {"completed", "reverted", "disabled", "aborted"})
-        return shown("list.html", version, cards=cards)
+        return shown(request, "list.html", version=version, cards=cards)
 
     @router.get("/rollouts/{name}")
-    def rollout(name: Name) -> HTMLResponse:
-        """One rollout, whole."""
-        version, now = desk.store.pulse(), desk.clock.now()
-        found = desk.store.rollout(name)
-        buckets = read_buckets(desk.store, {found.id: None})[found.id]
-        told = page(found, desk.store.journal(name), buckets, now, run_url(desk.prefect, found))
-        return shown("rollout.html", version, page=told, card=told.card)
+    def rollout(name: Name, request: Request, did: Annotated[int | None, Query(ge=0, lt=2**31)] = None) -> Response:
+        """One rollout, whole; `did` is the revision that a press of this reader has just made."""
+        return _rollout(desk, shown, request, name, did=did)
+
+    @router.post(PRESS)
+    async def pressed(name: Name, request: Request) -> Response:
+        """Do what a signed-in person pressed, or show the page again with why not."""
+        form, key = await fields(request), request.scope.get(CALLER)
+        if key is None:
+            raise HTTPException(403, SIGNED_OUT)
+        try:
+            revision = await to_thread.run_sync(_pressed, desk, name, form, key)
+        except RefusedError as refused:
+            again = partial(_rollout, desk, shown, request, name, refused=str(refused), asked=form)
+            return await to_thread.run_sync(again)
+        return RedirectResponse(f"/rollouts/{name}?did={revision}", 303)
 
     @router.get("/board/{file}")
     def file(file: Annotated[str, Path()]) -> Response:
@@ -74,3 +83,38 @@ def routes(desk: Desk) -> APIRouter:
 
 
 NOSNIFF = {"X-Content-Type-Options": "nosniff"}
+
+
+def _rollout(
+    desk: Desk,
+    shown: Shown,
+    request: Request,
+    name: str,
+    *,
+    did: int | None = None,
+    refused: str | None = None,
+    asked: Mapping[str, str] = NOTHING,
+) -> Response:
+    """The page; after a refusal with what was `asked`, so that no reason has to be written twice."""
+    version, now = desk.store.pulse(), desk.clock.now()
+    found, journal = desk.store.rollout(name), desk.store.journal(name)
+    buckets = read_buckets(desk.store, {found.id: None})[found.id]
+    told = page(found, journal, buckets, now, run_url(desk.prefect, found))
+    key: Key | None = request.scope.get(CALLER)
+    mine = (entry for entry in journal if key is not None and entry.revision == did and entry.by == key.who)
+    values = {"page": told, "card": told.card, "presses": presses(found, key, now), "state": found.state}
+    done = next((f"{entry.verb}: done, revision {entry.revision}" for entry in mine), None)
+    said = {"done": done, "refused": refused, "asked": asked}
+    return shown(request, "rollout.html", 409 if refused else 200, version, **values, **said)
+
+
+def _pressed(desk: Desk, name: str, form: Mapping[str, str], key: Key) -> int:
+    """Carry out a form; raises HTTPException for what no form of ours sends, RefusedError for what is late."""
+    try:
+        asked = Pressed.model_validate(form)
+    except ValidationError as error:
+        raise HTTPException(400, f"{error.errors()[0]['loc'][0]}: {error.errors()[0]['msg']}") from error
+    if why := refusal(key, scope_of(asked.verb)):
+        raise HTTPException(403, why)
+    seen = Seen(revision=asked.revision, question=asked.question)
+    return press(desk, name, asked.verb, key.who, asked.reason.strip(), seen)

@@ -47,13 +47,17 @@ function drawAll() {
   drawn = [...document.querySelectorAll("figure")].map(draw);
 }
 
+const asking = () => document.querySelector("main details[open]");
+
 async function refetch() {
   const answer = await fetch(location.href, { headers: { accept: "text/html" } });
   if (!answer.ok) throw new Error(answer.statusText);
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
-  const focused = document.activeElement?.getAttribute?.("href");
+  const { id, attributes } = document.activeElement ?? document.body;
+  const href = attributes.href?.value;
   document.querySelector("main").replaceWith(fresh.querySelector("main"));
-  if (focused) document.querySelector(`main a[href="${CSS.escape(focused)}"]`)?.focus();
+  if (id) document.getElementById(id)?.focus();
+  else if (href) document.querySelector(`main a[href="${CSS.escape(href)}"]`)?.focus();
   drawAll();
 }
 
@@ -66,12 +70,13 @@ function follow() {
   stream.onmessage = async ({ data }) => {
     const { version } = JSON.parse(data);
     if (!version || version === document.querySelector("main").dataset.version) return;
+    if (asking()) { say("changed since you opened this form"); return; }
     try { await refetch(); say("live"); } catch { say("could not be fetched again"); }
   };
 }
 
 drawAll();
-follow();
+if (document.body.dataset.changes) follow();
 let resizing;
 addEventListener("resize", () => { clearTimeout(resizing); resizing = setTimeout(drawAll, 150); });
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);

@@ -1,0 +1,105 @@
+"""What a signed-in person may press on a rollout's page, each press with its effect in words before it is made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from rollout.commands import carry_out, refusal
+from rollout.describe import effect, percent, title
+from rollout.model import Command, Status, Verb
+from serving.access import scope_of
+from serving.desk import Desk
+from serving.shapes import Why
+from state.commands import Seen
+from state.credentials import Key
+from state.errors import RefusedError
+from state.rows import Rollout
+
+VERBS = (Verb.APPROVE, Verb.RESUME, Verb.RESTORE, Verb.HOLD, Verb.ABORT, Verb.KILL)
+ON_FLAG = frozenset({Verb.KILL, Verb.RESTORE})
+CAUTIOUS = frozenset({Verb.HOLD, Verb.ABORT, Verb.KILL})
+"""These lower exposure or keep it, so they count whatever has happened since the page was shown."""
+NEEDS_REASON = frozenset({Verb.RESUME, Verb.ABORT, Verb.KILL})
+
+
+class Pressed(BaseModel):
+    """What the form of a button sends: the revision and the question that the page showed."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    verb: Literal[Verb.APPROVE, Verb.RESUME, Verb.RESTORE, Verb.HOLD, Verb.ABORT, Verb.KILL]
+    reason: Why = ""
+    revision: int
+    question: int
+
+
+@dataclass(frozen=True, slots=True)
+class Press:
+    """One button: its verb, what pressing it does to whom, and whether it wants a reason."""
+
+    verb: str
+    effect: str
+    needs_reason: bool
+    cautious: bool
+
+
+def presses(rollout: Rollout, key: Key | None, now: datetime) -> tuple[Press, ...]:
+    """The buttons that the key and the state of the rollout allow; none for somebody who is not signed in."""
+    return () if key is None else tuple(_allowed(rollout, key, now))
+
+
+def press(desk: Desk, name: str, verb: Verb, by: str, reason: str, seen: Seen) -> int:
+    """Carry a press out; gives the revision that the rollout is at then.
+
+    Raises RefusedError where the rollout is not any more what the person saw, unless the press is a cautious one.
+    """
+    rollout = desk.store.rollout(name)
+    if verb in NEEDS_REASON and not reason:
+        raise RefusedError(f"{verb}: give a reason; it is kept in the journal")
+    if verb not in ON_FLAG:
+        bound = Seen() if verb in CAUTIOUS else seen if verb is Verb.APPROVE else Seen(revision=seen.revision)
+        told = desk.command(name, verb, by, reason, bound, {}, check=False)
+        return int(told["revision"])
+    if verb not in CAUTIOUS and seen.revision != rollout.state.revision:
+        raise RefusedError(
+            f"stale: you saw revision {seen.revision}, {name} is at {rollout.state.revision}; look again"
+        )
+    (desk.kill if verb is Verb.KILL else desk.restore)(rollout.state.flag, by, reason)
+    return desk.store.rollout(name).state.revision
+
+
+def _allowed(rollout: Rollout, key: Key, now: datetime) -> Iterator[Press]:
+    for verb in VERBS:
+        if key.may(scope_of(verb)) and (words := _effect(rollout, verb, now)) is not None:
+            yield Press(str(verb), words, verb in NEEDS_REASON, verb in CAUTIOUS)
+
+
+def _effect(rollout: Rollout, verb: Verb, now: datetime) -> str | None:
+    """What a press would do, None where it would be refused."""
+    plan, state = rollout.plan, rollout.state
+    if verb in ON_FLAG:
+        killed = verb is Verb.KILL
+        return None if state.killed is killed else _switch(rollout, killed=killed)
+    asked = Command(id=0, verb=verb, by="", reason="asked", at=now)
+    if refusal(plan, state, rollout.evidence, asked, now):
+        return None
+    after = carry_out(plan, state, rollout.evidence, asked, now).after
+    told = effect(plan, state, after)
+    if verb is Verb.APPROVE:
+        grows = f"{percent(plan.exposure(state.phase))} → {percent(plan.exposure(state.phase + 1))}"
+        return f"{title(plan.phases[state.phase].name)} may end: exposure {grows} once nothing else stands against it"
+    if verb is Verb.HOLD:
+        return f"{told}; exposure stays where it is until somebody resumes, and the guard goes on watching"
+    return f"{told}; it goes on from there" if verb is Verb.RESUME else told
+
+
+def _switch(rollout: Rollout, *, killed: bool) -> str:
+    plan, state = rollout.plan, rollout.state
+    if not state.status.live and state.status is not Status.COMPLETED:
+        return f"{plan.flag} is {'off' if killed else 'on again'} for everyone, whatever its rollouts do"
+    return effect(plan, state, replace(state, killed=killed))
