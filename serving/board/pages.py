@@ -7,8 +7,8 @@ from functools import partial
 from importlib.resources import files
 from typing import Annotated
 
-from anyio import to_thread
 from fastapi import APIRouter, HTTPException, Path, Query, Request
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import RedirectResponse, Response
 from pydantic import ValidationError
 
@@ -28,6 +28,7 @@ from state.commands import Seen
 from state.credentials import Key
 from state.errors import RefusedError, UnknownError
 
+NOSNIFF = {"X-Content-Type-Options": "nosniff"}
 NOTHING: Mapping[str, str] = {}
 SIGNED_OUT = "without a key the board reads only; make one with `sluice keys create`, then sign in"
 __all__ = ["CHANGES", "routes"]
@@ -58,19 +59,6 @@ def routes(desk: Desk, keyring: Keyring) -> APIRouter:
         """One rollout, whole; `did` is the revision that a press of this reader has just made."""
         return _rollout(desk, shown, request, name, did=did)
 
-    @router.post(PRESS)
-    async def pressed(name: Name, request: Request) -> Response:
-        """Do what a signed-in person pressed, or show the page again with why not."""
-        form, key = await fields(request), request.scope.get(CALLER)
-        if key is None:
-            raise HTTPException(403, SIGNED_OUT)
-        try:
-            revision = await to_thread.run_sync(_pressed, desk, name, form, key)
-        except RefusedError as refused:
-            again = partial(_rollout, desk, shown, request, name, refused=str(refused), asked=form)
-            return await to_thread.run_sync(again)
-        return RedirectResponse(f"/rollouts/{name}?did={revision}", 303)
-
     @router.get("/board/{file}")
     def file(file: Annotated[str, Path()]) -> Response:
         """A script or style sheet."""
@@ -79,10 +67,23 @@ def routes(desk: Desk, keyring: Keyring) -> APIRouter:
         content, kind = FILES[file]
         return Response(content, media_type=kind, headers={"Cache-Control": "max-age=3600", **NOSNIFF})
 
+    _pressing(router, desk, shown)
     return router
 
 
-NOSNIFF = {"X-Content-Type-Options": "nosniff"}
+def _pressing(router: APIRouter, desk: Desk, shown: Shown) -> None:
+    @router.post(PRESS)
+    async def pressed(name: Name, request: Request) -> Response:
+        """Do what a signed-in person pressed, or show the page again with why not."""
+        form, key = await fields(request), request.scope.get(CALLER)
+        if key is None:
+            raise HTTPException(403, SIGNED_OUT)
+        try:
+            revision = await run_in_threadpool(_pressed, desk, name, form, key)
+        except RefusedError as refused:
+            again = partial(_rollout, desk, shown, request, name, refused=str(refused), asked=form)
+            return await run_in_threadpool(again)
+        return RedirectResponse(f"/rollouts/{name}?did={revision}", 303)
 
 
 def _rollout(
