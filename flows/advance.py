@@ -15,8 +15,8 @@ from flows.collect import Collect, Counted, Wanted
 from gates.judge import Gate, Memory, compile, judge  # noqa: A004 - the gate's own word for it
 from plans.schema import Plan
 from rollout.decide import decide, due, refusal
-from rollout.describe import Notice, look_notices
 from rollout.model import Command, Evidence, RolloutState, Status, Transition, Verdict
+from rollout.notices import Notice, look_notices
 from state.clock import Clock
 from state.store import Live, Look, Rollout, Settled, StaleStateError, Store
 

@@ -14,6 +14,7 @@ from flows.collect import Collect, from_events, from_sources
 from flows.pace import Pace
 from gates.judge import settle
 from gates.sources.opening import open_sources, usable
+from plans.channels import from_folder
 from plans.load import Known
 from state.clock import Clock
 from state.database import DATA_FOLDER, connect, migrate, url_from_environment
@@ -94,6 +95,6 @@ def open_house(process: str) -> House:
         folder=folder,
         pace=paces.from_environment(),
         deleted=Deleted(os.environ.get("SLUICE_DELETED_RUN", Deleted.RECREATE)),
-        known=sources.known(),
+        known=from_folder(folder).added(sources.known()),
         board=os.environ.get("SLUICE_BOARD"),
     )

@@ -14,6 +14,7 @@ from rollout.findings import labelled, purpose, verdict
 from rollout.model import Counts, Evidence, Finding
 
 SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~$:.-])")
+PUNCTUATION = re.compile(r"([\\`*_{}\[\]()<>#+!|~&-])")
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 
 
@@ -21,6 +22,12 @@ def escape(text: object) -> str:
     """Text as Markdown that shows exactly this text: no markup, no HTML, no links, on one line."""
     plain = CONTROL.sub("\ufffd", " ".join(str(text).split()))
     return SPECIAL.sub(r"\\\1", html.escape(plain, quote=False))
+
+
+def chat(text: str) -> str:
+    """Text as CommonMark for chats that shows exactly this text; nobody is mentioned by it."""
+    plain = CONTROL.sub("\ufffd", " ".join(text.split()))
+    return PUNCTUATION.sub(r"\\\1", plain).replace("@", "@\u200b")
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

@@ -12,11 +12,13 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TextIO
 
-from state.store import Notification, Store
+from flows.house import House
+from flows.reading import Reader
+from state.store import Notification
 
 FILE = "notices.log"
 
@@ -62,12 +64,12 @@ class LogChannel:
         self.read_until += len(text)
 
 
-def deliver(store: Store, channel: LogChannel) -> tuple[Notification, ...]:
-    """Deliver every notice that waits, in order, and give them back."""
-    taken = store.outbox_pending()
+def deliver(house: House, channel: LogChannel) -> tuple[Notification, ...]:
+    """Deliver every notice that waits, in order, and give them back; alerts with what the flag really serves."""
+    taken, reader = house.store.outbox_pending(), Reader(house)
     for notice in taken:
-        channel.tell(notice)
-        store.delivered(notice.id)
+        channel.tell(replace(notice, title=reader.checked(notice)))
+        house.store.delivered(notice.id)
     return taken
 
 

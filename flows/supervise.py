@@ -13,7 +13,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextvars import copy_context
 from functools import partial
 from uuid import UUID
@@ -21,11 +21,16 @@ from uuid import UUID
 from prefect.settings import PREFECT_API_REQUEST_TIMEOUT, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
 from flows import events, runs
+from flows.channels import Channel
+from flows.channels.opening import Missing, open_channels
+from flows.delivery import PATIENT, patience_of, tell
 from flows.guard import PROCESS as GUARD
 from flows.guard import guard, sweep, worth
 from flows.house import House, open_house
 from flows.outbox import FILE, LogChannel, deliver
 from flows.reconcile import compare, settle_ended, settle_run, urgent
+from flows.reminders import remind
+from plans import channels
 from state.tables import ClockKind
 
 PROCESS = "supervisor"
@@ -47,12 +52,22 @@ logger = logging.getLogger("flows.supervisor")
 def supervise(house: House, stop: threading.Event) -> None:
     """Run every loop in a thread of its own until `stop` is set; the threads end with the process."""
     channel = LogChannel(house.folder / FILE, sys.stderr)
+    found = channels.from_folder(house.folder)
+    for problem in found.problems:
+        logger.error("%s; the log and the other channels work all the same", problem)
+    opened = open_channels(found)
     hurry = partial(urgent, house)
     watch = house.pace.sweep if house.clock.kind is ClockKind.REAL else BRISK
     loops: tuple[Turn, ...] = (
         partial(keep, "guard", partial(guard_turn, open_house(GUARD)), watch, stop),
         partial(keep, "compare", partial(compare_turn, house), house.pace.compare, stop, hurry, house.pace.hurry),
         partial(keep, "deliver", partial(deliver_turn, house, channel), house.pace.deliver, stop),
+        *(
+            partial(keep, f"channel {name}", partial(tell_turn, house, name, one), house.pace.deliver, stop)
+            for name, one in opened.items()
+        ),
+        partial(keep, "stranded", partial(stranded_turn, house, opened), SLOWEST, stop),
+        partial(keep, "remind", partial(remind, house, found.reminders), SLOWEST, stop),
         partial(keep, "heartbeat", partial(beat, house, PROCESS), BEAT, stop),
         lambda: asyncio.run(events.listen(partial(event_turn, house))),
     )
@@ -128,7 +143,19 @@ def event_turn(house: House, run: UUID) -> None:
 
 def deliver_turn(house: House, channel: LogChannel) -> None:
     """Deliver what waits."""
-    house.notes.told |= {notice.rollout for notice in deliver(house.store, channel)}
+    house.notes.told |= {notice.rollout for notice in deliver(house, channel)}
+
+
+def tell_turn(house: House, name: str, channel: Channel) -> None:
+    """Tell one channel what waits for it."""
+    tell(house, name, channel, patience_of(name))
+
+
+def stranded_turn(house: House, opened: Collection[str]) -> None:
+    """Fail what waits for channels that plans name and this house does not have: it is given up in time, and seen."""
+    for backlog in house.store.backlog():
+        if backlog.waiting and backlog.channel not in opened:
+            tell(house, backlog.channel, Missing("is not configured any more"), PATIENT)
 
 
 def beat(house: House, part: str) -> None:

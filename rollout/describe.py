@@ -1,59 +1,25 @@
-"""Words and numbers for people: state names, effects, notices and the JSON shapes that commands and HTTP share."""
+"""Words and numbers for people: state names, effects and the JSON shapes that commands and HTTP share."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
 from plans.branches import branches
 from plans.hours import told as expectations
 from plans.kits import taken
-from plans.schema import Plan, Settings, Then
+from plans.schema import Plan, Settings
 from plans.timeline import Step, local
 from rollout.blocks import blocks
 from rollout.exposure import declared_stable
-from rollout.findings import headline
-from rollout.model import FALLEN, FULL, Counts, Evidence, Finding, RolloutState, Status, Transition, Verb, Verdict
-from rollout.obstacles import Block, Code, current, starved
+from rollout.model import FALLEN, FULL, Counts, Evidence, Finding, RolloutState, Status, Verb
+from rollout.obstacles import Block, Code
 from rollout.schedule import due
 from rollout.tuning import observation_blocks
 
 WAITING = frozenset({Code.NO_DATA, Code.UNPROVEN, Code.MIN_SAMPLES, Code.NOT_PASSED, Code.STALE_EVIDENCE, Code.INVALID})
-
-EVENTS = {
-    Verb.START: "started",
-    Verb.ADVANCE: "advanced",
-    Verb.ADJUST: "adjusted",
-    Verb.SET: "adjusted",
-    Verb.TUNE: "tuned",
-    Verb.KEEP: "kept",
-    Verb.NOTE: "noted",
-    Verb.DECIDE: "decided",
-    Verb.AWAIT_APPROVAL: "awaiting_approval",
-    Verb.HOLD: "held",
-    Verb.RESUME: "resumed",
-    Verb.REVERT: "reverted",
-    Verb.DISABLE: "disabled",
-    Verb.ABORT: "aborted",
-    Verb.ROLLBACK: "rolled_back",
-    Verb.KILL: "killed",
-    Verb.RESTORE: "restored",
-    Verb.COMPLETE: "completed",
-    Verb.BACK: "lowered",
-    Verb.EXTEND: "extended",
-    Verb.APPROVE: "approved",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """One thing to tell: what happened (`event`), the line that says it, and the details below."""
-
-    event: str
-    title: str
-    body: str = ""
 
 
 def percent(exposure: int) -> str:
@@ -94,16 +60,16 @@ def effect(plan: Plan, before: RolloutState, after: RolloutState) -> str:
     """What a transition does to people, in words and numbers: `2,000 users go back to v2.3`."""
     old, new = served_exposure(before), served_exposure(after)
     if after.status is Status.DISABLED or (after.killed and not before.killed):
-        return f"{plan.flag} is off for everyone; {_many(plan, old)} had {model(before.settings)}"
+        return f"{plan.flag} is off for everyone; {many(plan, old)} had {model(before.settings)}"
     if after.status is Status.COMPLETED:
-        return f"{model(after.settings)} is the new stable for everyone; {_many(plan, FULL)} have it"
+        return f"{model(after.settings)} is the new stable for everyone; {many(plan, FULL)} have it"
     if new < old:
-        return f"{_many(plan, old - new)} go back to {model(declared_stable(plan))}"
+        return f"{many(plan, old - new)} go back to {model(declared_stable(plan))}"
     if new > old:
-        return f"{_many(plan, new - old)} more get {model(after.settings)} ({percent(new)})"
+        return f"{many(plan, new - old)} more get {model(after.settings)} ({percent(new)})"
     if after.settings != before.settings:
-        return f"{_many(plan, new)} get {_changes(before.settings, after.settings)}"
-    return f"nobody's variant changes; {_many(plan, new)} have {model(after.settings)}"
+        return f"{many(plan, new)} get {_changes(before.settings, after.settings)}"
+    return f"nobody's variant changes; {many(plan, new)} have {model(after.settings)}"
 
 
 def served_exposure(state: RolloutState) -> int:
@@ -111,40 +77,9 @@ def served_exposure(state: RolloutState) -> int:
     return state.exposure if state.enabled and not state.killed else 0
 
 
-def notices(plan: Plan, transition: Transition) -> tuple[Notice, ...]:
-    """What to tell people of a transition: the action first, then what it means and what it rests on."""
-    event = EVENTS[transition.verb]
-    lead = f"{plan.name}: {event.replace('_', ' ')}"
-    changed = effect(plan, transition.before, transition.after)
-    taken_up = takes_up(transition.verb, transition.before)
-    fell = "" if taken_up is None else f"takes up what ended at revision {taken_up}: {transition.before.reason}"
-    lines = (transition.reason, fell, changed, f"by {transition.by} at {_iso(transition.at)}")
-    body = "\n".join(filter(None, lines))
-    return (Notice(event, f"{lead} - {_subject(plan, transition)}", body),)
-
-
 def takes_up(verb: Verb, before: RolloutState) -> int | None:
     """The revision of the revert or disable that a resume takes up again; None of any other transition."""
     return before.revision if verb is Verb.RESUME and before.status in FALLEN else None
-
-
-def look_notices(plan: Plan, state: RolloutState, before: Evidence, after: Evidence) -> tuple[Notice, ...]:
-    """What to tell of a look that moved nothing: a new breach that only notifies, data that has gone missing."""
-    told = {finding.criterion for finding in _alarming(plan, state, before)}
-    return tuple(
-        Notice("no_data" if finding.verdict is Verdict.NO_DATA else "breached", f"{plan.name}: {finding.reason}")
-        for finding in _alarming(plan, state, after)
-        if finding.criterion not in told
-    )
-
-
-def _alarming(plan: Plan, state: RolloutState, evidence: Evidence) -> tuple[Finding, ...]:
-    breaches = (
-        finding
-        for finding in evidence.stops
-        if finding.verdict is Verdict.BREACH and finding.then is Then.NOTIFY and current(finding, state, evidence)
-    )
-    return (*breaches, *starved(plan, state, evidence))
 
 
 def preview_json(plan: Plan, steps: Sequence[Step], warnings: Sequence[str]) -> dict[str, Any]:
@@ -253,17 +188,8 @@ def _running_name(plan: Plan, state: RolloutState, evidence: Evidence, now: date
     return f"{lead} · waiting: {waiting[0].text}" if waiting else f"{lead} · due {local(plan, step.at)}"
 
 
-def _subject(plan: Plan, transition: Transition) -> str:
-    if transition.finding:
-        return headline(transition.finding)
-    after = transition.after
-    if after.status is Status.AWAITING_APPROVAL:
-        return state_name(plan, after, Evidence(), transition.at)
-    place = title(plan.phases[after.phase].name) if after.phase >= 0 else "not started"
-    return f"{place}, {percent(served_exposure(after))}"
-
-
-def _many(plan: Plan, exposure: int) -> str:
+def many(plan: Plan, exposure: int) -> str:
+    """A share of the audience in numbers: `2,000 users`; in percent where its size is not given."""
     unit = "user" if plan.audience.unit == "user" else plan.audience.unit
     if plan.audience.size is None:
         return f"{percent(exposure)} of {unit}s"

@@ -61,7 +61,8 @@ class Desk:
     def rollout(self, name: str) -> Json:
         """One rollout: where it stands, what comes next, what is in the way, each criterion with its numbers."""
         found = self.store.rollout(name)
-        return status_json(
+        untold = [{"event": event, "channel": to, "problem": why} for event, to, why in self.store.problems(name)]
+        shape = status_json(
             found.plan,
             found.state,
             found.evidence,
@@ -69,6 +70,7 @@ class Desk:
             environment=self.environment,
             prefect_url=run_url(self.prefect, found),
         )
+        return shape | {"untold": untold}
 
     def plan_text(self, name: str) -> str:
         """The plan that a rollout runs by, as it was written."""

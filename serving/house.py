@@ -10,6 +10,7 @@ from fastapi import FastAPI
 
 from gates.judge import settle
 from gates.sources.opening import usable
+from plans.channels import from_folder
 from serving import control, refusals, system
 from serving.app import beside, routed, with_lifespan
 from serving.asgi import App
@@ -58,12 +59,13 @@ class House:
         store = Store(engine, PROCESS, settle)
         if lock is Lock.ALWAYS:
             expect_keys(store)
+        folder = Path(environment.get("SLUICE_DATA", DATA_FOLDER))
         desk = Desk(
             store=store,
             clock=Clock(store),
             environment=environment.get("SLUICE_ENVIRONMENT", "default"),
             prefect=environment.get("PREFECT_API_URL"),
-            known=usable(Path(environment.get("SLUICE_DATA", DATA_FOLDER))).known(),
+            known=from_folder(folder).added(usable(folder).known()),
         )
         return furnished(desk, Keyring(lock))
 

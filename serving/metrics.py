@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -11,6 +11,7 @@ from prometheus_client.registry import Collector
 from serving.flags import FlagSet
 from serving.ofrep import Tally
 from serving.stream import Streams
+from state.deliveries import Backlog
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -55,13 +56,28 @@ class Serving(Collector):
         yield enabled
 
 
-def text(serving: Serving, guard_age: float | None) -> bytes:
+def text(serving: Serving, guard_age: float | None, backlog: Sequence[Backlog] = ()) -> bytes:
     """The page that Prometheus scrapes."""
     registry = CollectorRegistry()
     registry.register(serving)
+    registry.register(_Notices(backlog))
     if guard_age is not None:
         registry.register(_Age(guard_age))
     return generate_latest(registry)
+
+
+class _Notices(Collector):
+    def __init__(self, backlog: Sequence[Backlog]) -> None:
+        self._backlog = backlog
+
+    def collect(self) -> Iterator[Metric]:
+        waiting = GaugeMetricFamily("sluice_notices_waiting", "Notices on their way to a channel.", labels=["channel"])
+        given_up = CounterMetricFamily("sluice_notices_given_up", "Notices that nobody got.", labels=["channel"])
+        for one in self._backlog:
+            waiting.add_metric([one.channel], one.waiting)
+            given_up.add_metric([one.channel], one.given_up)
+        yield waiting
+        yield given_up
 
 
 class _Age(Collector):

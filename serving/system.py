@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict
+from sqlalchemy.exc import SQLAlchemyError
 
 from serving.desk import Desk, Json
-from serving.health import Health
+from serving.health import DEADLINE_SECONDS, Health
 from serving.metrics import CONTENT_TYPE, Serving, text
 from serving.refusals import StrictRoute
 from serving.shapes import in_utc
 from state.clock import Clock
+from state.deliveries import Backlog
 from state.errors import RefusedError
 from state.tables import ClockKind
 
@@ -37,11 +41,18 @@ def routes(desk: Desk, health: Health, serving: Serving) -> APIRouter:
         report = await health.report()
         return JSONResponse(report.body, report.status)
 
+    async def backlog() -> Sequence[Backlog]:
+        """What channels still have to hear; nothing where the store cannot be read: the rest is served all the same."""
+        try:
+            return await asyncio.wait_for(asyncio.to_thread(desk.store.backlog), DEADLINE_SECONDS)
+        except (TimeoutError, SQLAlchemyError):
+            return ()
+
     @router.get("/metrics")
     async def metrics() -> Response:
         """Prometheus text."""
         report = await health.report()
-        return Response(text(serving, report.guard_age), media_type=CONTENT_TYPE)
+        return Response(text(serving, report.guard_age, await backlog()), media_type=CONTENT_TYPE)
 
     @router.get("/v1/clock")
     def clock() -> Json:

@@ -184,7 +184,7 @@ def _alert(stage: Stage, plan: Plan) -> str | None:
     """The log's line about the revert; delivery follows the commit by a moment."""
     deadline = time.monotonic() + DELIVERY
     while time.monotonic() < deadline:
-        if found := [title for title in report.alerts(stage.settings.data, plan.name) if "reverted" in title]:
+        if found := report.alerts(stage.settings.data, plan.name, "reverted"):
             return found[0]
         time.sleep(POLL)
     return None

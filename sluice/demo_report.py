@@ -122,11 +122,11 @@ def exposed(plan: Plan, exposure: int) -> int:
     return sum(bucket(plan.bucketing_salt, user.key) < exposure for user in users(seed=0))
 
 
-def alerts(data: Path, name: str) -> list[str]:
-    """What the log channel has told of a rollout, one title each."""
+def alerts(data: Path, name: str, event: str) -> list[str]:
+    """What the log channel has told of a rollout's events of one kind, one line each."""
     file = data / "notices.log"
     rows = [orjson.loads(text) for text in file.read_bytes().splitlines()] if file.is_file() else []
-    return [str(row["title"]) for row in rows if row["rollout"] == name]
+    return [str(row["title"]) for row in rows if (row["rollout"], row["event"]) == (name, event)]
 
 
 def span(length: timedelta) -> str:

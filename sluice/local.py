@@ -10,6 +10,7 @@ from typing import Any
 
 from gates.judge import settle
 from gates.sources.opening import usable
+from plans.channels import from_folder
 from rollout.model import Verb
 from serving.author import claiming, holding
 from serving.desk import Desk, Json
@@ -42,7 +43,7 @@ class Local(Desk):
             clock=Clock(store),
             environment=settings.environment,
             prefect=settings.prefect_url,
-            known=usable(settings.data).known(),
+            known=from_folder(settings.data).added(usable(settings.data).known()),
             key=_key(store, settings.key),
         )
 

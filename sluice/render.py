@@ -55,8 +55,13 @@ def status(rollout: Json) -> Tree:
     for name, value in _facts(rollout):
         tree.add(Text.assemble((f"{name:<9}", "dim"), value))
     _branch(tree, "blocked by", (_block(block) for block in rollout["blocked_by"]))
+    _branch(tree, "nobody was told", map(_untold, rollout.get("untold", ())))
     _branch(tree, "criteria", (_criterion(finding) for finding in rollout["criteria"]))
     return tree
+
+
+def _untold(one: Json) -> Text:
+    return Text(f"{words(one['event'])}: channel {one['channel']} {one['problem']}", "red")
 
 
 def rollouts(found: Sequence[Json]) -> Table:

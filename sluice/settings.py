@@ -9,10 +9,13 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from gates.sources.opening import FILE, TABLES
+from gates.sources.opening import FILE
+from gates.sources.opening import TABLES as SOURCES
+from plans.channels import TABLES as CHANNELS
 from serving.guard import loopback
 from sluice.errors import UsageError
 
+TABLES = (*SOURCES, *CHANNELS)
 PREFIX = "SLUICE_"
 PORTS = range(1, 65_536)
 HERE = Path(".sluice")
@@ -73,7 +76,7 @@ def _from_file(path: Path) -> Iterator[tuple[str, Any]]:
         raise UsageError(f"{path}: not TOML: {error}") from error
     for key, value in table.items():
         if key in TABLES:
-            continue  # told of where sources are used, so that a slip there keeps nobody from a kill switch
+            continue  # told of where they are used, so that a slip there keeps nobody from a kill switch
         if key not in IN_FILE:
             raise UsageError(f"{path}: {key}: unknown key; {_remedy(key, (*IN_FILE, *TABLES))}")
         yield key, _typed(key, value, f"{path}: {key}")

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import httpx
 
+from plans import channels
 from serving.guard import loopback
 from serving.keyring import KeylessError, expect_keys
 from sluice.errors import UnreachableError, UsageError
@@ -104,6 +105,8 @@ class House:
             self._groups = groups
 
     def _announce(self) -> None:
+        for problem in channels.from_folder(self.settings.data).problems:
+            self.say(f"{problem} (the log and the other channels work all the same)")
         for line in addresses(self.settings):
             self.say(line)
         self.say("ready")

@@ -9,14 +9,15 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
+from plans.channels import PREFECT
 from plans.schema import Plan
 from rollout.decide import due
-from rollout.describe import Notice, notices
 from rollout.exposure import served
 from rollout.model import Evidence, RolloutState, Transition
+from rollout.notices import Notice, notices
 from state import rows
 from state.count_tables import slots
-from state.tables import evidences, flag_journal, flags, journal, outbox, rollouts
+from state.tables import DeliveryStatus, deliveries, evidences, flag_journal, flags, journal, outbox, rollouts
 
 SUBMIT = "submit"
 
@@ -87,7 +88,7 @@ def journal_transition(
         f"r{transition.after.revision}",
         transition.after.revision,
         transition.at,
-        notices(plan, transition),
+        notices(plan, transition, evidence),
     )
     return served_json(plan, transition.after, digest)
 
@@ -98,9 +99,9 @@ def served_json(plan: Plan, state: RolloutState, digest: str) -> str:
 
 
 def post(tx: Connection, rollout: int, subject: str, revision: int, at: datetime, told: Iterable[Notice]) -> None:
-    """Put notices in the outbox; a subject is told once."""
-    lines: list[Mapping[str, Any]] = [
-        {
+    """Put notices in the outbox, for the log and for every channel that each names; a subject is told once."""
+    for number, notice in enumerate(told):
+        line = {
             "rollout_id": rollout,
             "subject": f"{subject}.{number}",
             "revision": revision,
@@ -110,10 +111,9 @@ def post(tx: Connection, rollout: int, subject: str, revision: int, at: datetime
             "at": at,
             "delivered": False,
         }
-        for number, notice in enumerate(told)
-    ]
-    if lines:
-        tx.execute(outbox.insert(), lines)
+        key = tx.execute(outbox.insert().values(**line).returning(outbox.c.id)).scalar_one()
+        new = {"outbox_id": key, "status": DeliveryStatus.WAITING, "attempts": 0, "problem": ""}
+        tx.execute(deliveries.insert(), [new | {"channel": channel} for channel in (*notice.channels, PREFECT)])
 
 
 def _end_buckets(tx: Connection, transition: Transition) -> None:

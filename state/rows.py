@@ -143,6 +143,23 @@ class Notification:
     title: str
     body: str
     at: datetime
+    flag: str = ""
+    run_id: str | None = None
+
+
+def notification(row: Any) -> Notification:
+    """A row of the outbox with its rollout's name, flag and run."""
+    return Notification(
+        id=row.id,
+        rollout=row.name,
+        revision=row.revision,
+        event=row.event,
+        title=row.title,
+        body=row.body,
+        at=row.at,
+        flag=row.flag,
+        run_id=row.run_id,
+    )
 
 
 def state_columns(state: RolloutState) -> dict[str, Any]:

@@ -6,6 +6,7 @@ Each part is a file of its own; `Store` is all of them over one engine.
 from __future__ import annotations
 
 from state.commands import Commands
+from state.deliveries import Deliveries
 from state.errors import RefusedError, StaleStateError, StoreError, UnknownError
 from state.flags import Flags, Switched
 from state.keys import Keys
@@ -18,7 +19,7 @@ from state.ticking import Ticking, Ticks
 from state.transitions import Epoch, Transitions
 
 
-class Store(Submitting, Transitions, Commands, Sweep, Flags, Outbox, Leases, Ticking, Keys):
+class Store(Submitting, Transitions, Commands, Sweep, Flags, Outbox, Deliveries, Leases, Ticking, Keys):
     """Everything that is true, behind short transactions.
 
     `Store(connect(url), "guard")`; `process` says in every journal which part of Sluice wrote a line.

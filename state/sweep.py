@@ -10,8 +10,8 @@ from typing import Any
 from sqlalchemy import Connection, Select, bindparam, func, select
 
 from plans.schema import Plan
-from rollout.describe import Notice
 from rollout.model import Evidence, Status
+from rollout.notices import Notice
 from state import rows
 from state.journaling import post
 from state.rows import Live

@@ -34,6 +34,14 @@ class CommandStatus(StrEnum):
     REFUSED = "refused"
 
 
+class DeliveryStatus(StrEnum):
+    """What became of a notice on its way to a channel."""
+
+    WAITING = "waiting"
+    DELIVERED = "delivered"
+    GIVEN_UP = "given_up"
+
+
 class ClockKind(StrEnum):
     """Where the time of this store comes from."""
 
@@ -180,6 +188,26 @@ class OutboxRow(SQLModel, table=True):
     delivered: bool = Field(index=True)
 
 
+class DeliveryRow(SQLModel, table=True):
+    """One notice on its way to one channel; `message` is the notice that leads what it is sent with.
+
+    Instants are real. `due_at` is None until a supervisor has seen it, then when it is to be sent, or the end of the
+    attempt that is being made, and at last when it was over.
+    """
+
+    __tablename__: ClassVar[Any] = "delivery"
+    __table_args__ = (Index("deliveries_by_channel", "channel", "status", "due_at"),)
+
+    outbox_id: int = Field(primary_key=True, foreign_key="outbox.id")
+    channel: str = Field(primary_key=True)
+    status: str
+    attempts: int
+    message: int | None
+    first_at: datetime | None = instant_column()
+    due_at: datetime | None = instant_column()
+    problem: str = text_column()
+
+
 class EvidenceRow(SQLModel, table=True):
     """What is known of one rollout: its criteria's memory and latest findings, under one version."""
 
@@ -263,6 +291,7 @@ journal = table(JournalRow)
 flag_journal = table(FlagJournalRow)
 commands = table(CommandRow)
 outbox = table(OutboxRow)
+deliveries = table(DeliveryRow)
 evidences = table(EvidenceRow)
 clocks = table(ClockRow)
 leases = table(LeaseRow)

@@ -17,8 +17,8 @@ from plans.schema import OnNoData, Plan
 from plans.timeline import bucket_seconds, next_open, start_due, timeline
 from rollout.counting import event_names
 from rollout.decide import decide, due
-from rollout.describe import look_notices
 from rollout.model import Bucket, Cause, Evidence, RolloutState, Status, Transition, Verb
+from rollout.notices import look_notices
 from sluice.simulate.traffic import Crowd
 from state.clock import Clock, HandClock
 from state.events import Events

@@ -18,7 +18,7 @@ LIVE = sa.text("status IN ('scheduled', 'running', 'awaiting_approval', 'held')"
 JOURNALS = ("journal", "flag_journal")
 TABLES = (
     "api_key", "heartbeat", "lease", "clock", "seen_event", "batch", "bad_unit", "met_unit", "unit_sum", "unit", "slot",
-    "bucket", "evidence", "outbox", "command", "flag_journal", "journal", "flag", "rollout",
+    "bucket", "evidence", "delivery", "outbox", "command", "flag_journal", "journal", "flag", "rollout",
 )  # fmt: skip
 REFUSE = """
 CREATE FUNCTION sluice_journal_is_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -337,6 +337,23 @@ def _tables() -> None:
         sa.UniqueConstraint("rollout_id", "subject"),
     )
     op.create_index(op.f("ix_outbox_delivered"), "outbox", ["delivered"], unique=False)
+    op.create_table(
+        "delivery",
+        sa.Column("outbox_id", sa.Integer(), nullable=False),
+        sa.Column("channel", sa.String(), nullable=False),
+        sa.Column("status", sa.String(), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("message", sa.Integer(), nullable=True),
+        sa.Column("first_at", INSTANT, nullable=True),
+        sa.Column("due_at", INSTANT, nullable=True),
+        sa.Column("problem", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["outbox_id"],
+            ["outbox.id"],
+        ),
+        sa.PrimaryKeyConstraint("outbox_id", "channel"),
+    )
+    op.create_index("deliveries_by_channel", "delivery", ["channel", "status", "due_at"], unique=False)
     op.create_table(
         "seen_event",
         sa.Column("flag", sa.String(), nullable=False),

@@ -41,7 +41,7 @@ def test_a_crash_between_line_and_mark_repeats_nothing(tmp_path: Path) -> None:
     advance(world.house.store, world.house.clock, "search", world.house.collect)
     (waiting,) = world.house.store.outbox_pending()
     LogChannel(tmp_path / FILE, io.StringIO()).tell(waiting)
-    assert deliver(world.house.store, LogChannel(tmp_path / FILE, io.StringIO())) == (waiting,)
+    assert deliver(world.house, LogChannel(tmp_path / FILE, io.StringIO())) == (waiting,)
     assert world.house.store.outbox_pending() == ()
     assert len(_lines(tmp_path / FILE)) == 1
 

@@ -11,14 +11,13 @@ from plans.schema import Then
 from rollout.decide import decide, kill
 from rollout.describe import (
     effect,
-    look_notices,
-    notices,
     state_name,
     status_json,
     takes_up,
 )
 from rollout.findings import headline, labelled, purpose, verdict
 from rollout.model import Evidence, Role, Verb, Verdict
+from rollout.notices import look_notices, notices
 from tests.unit.rollout.story import BEGIN, DAY, PLAN, command, evidence, finding, settle, states
 from tests.unit.rollout.trees import PLAN as TREE
 from tests.unit.rollout.trees import raised
@@ -71,13 +70,13 @@ def test_a_headline_holds_the_numbers_against_the_rule() -> None:
 
 
 def test_a_notice_leads_with_what_happened() -> None:
-    """The first line is the event, the rest the evidence, the effect and the author."""
+    """The first line is what to do, the rest the evidence, the effect and the author."""
     beta = states()["beta"]
     step = decide(PLAN, beta, evidence(beta, NOW, error_rate=Verdict.BREACH), (), NOW)
     assert step is not None
     (notice,) = notices(PLAN, step)
     assert notice.event == "reverted"
-    assert notice.title == "search-v2: reverted - error_rate > 2x control"
+    assert notice.title == "Nothing to do: v1 is back for 2,000 users since Mon 7 Dec 09:00"
     assert "2,000 users go back to v1" in notice.body
 
 
@@ -110,7 +109,9 @@ def test_every_transition_has_a_notice(verb: Verb) -> None:
         args = {"settings": {"model": "v3"}, "duration": "1d", "phase": "alpha"}
         step = decide(PLAN, state, evidence(state, NOW), (command(verb, args=args),), NOW)
         if step is not None:
-            assert notices(PLAN, step)[0].title.startswith("search-v2: "), where
+            (notice,) = notices(PLAN, step)
+            assert notice.title.partition(":")[0] in {"Nothing to do", "Decide", "Look"}, where
+            assert notice.body.startswith("search-v2: "), where
 
 
 def test_a_resume_names_what_it_takes_up() -> None:

@@ -194,6 +194,14 @@ def test_metrics_are_prometheus_text(app: App) -> None:
     assert 'sluice_evaluations_total{kind="single"} 0.0' in text
 
 
+def test_metrics_and_status_tell_of_notices_that_nobody_got(app: App) -> None:
+    """What waits by channel, what was given up; a rollout of which everybody was told says nothing."""
+    submit(app)
+    ask(app, "hold", reason="looks odd")
+    assert 'sluice_notices_waiting{channel="prefect"}' in call(app, "GET", "/metrics").body.decode()
+    assert call(app, "GET", NAME).json["untold"] == []
+
+
 def test_the_page_escapes_what_people_wrote(app: App) -> None:
     """A reason with markup in it stays text."""
     submit(app)
