@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from flows.channels import Letter, NotSentError
 from flows.markdown import chat
 
-RENDERS_MARKDOWN = frozenset({"discord", "mmost", "rocket", "guilded"})
-"""Services that show Markdown whatever Apprise takes them for."""
+SHOWS_MARKDOWN = frozenset({"discord", "guilded", "mmost", "mmosts", "rocket", "rockets"})
+"""Services that show Markdown whatever Apprise takes them for, by the scheme of their addresses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +24,11 @@ class Apprise:
         import apprise  # noqa: PLC0415 - a third of a second that only houses with such a channel pay
 
         logging.getLogger("apprise").setLevel(logging.CRITICAL)  # its warnings may hold the address
-        target = apprise.Apprise.instantiate(self.url())
+        url = self.url()
+        target = apprise.Apprise.instantiate(url)
         if target is None:
             raise NotSentError("has an address that Apprise does not know; see https://appriseit.com/services/")
-        schema = str(getattr(target, "schema", "") or self.url().partition(":")[0])
-        plain = target.notify_format is apprise.NotifyFormat.TEXT and schema not in RENDERS_MARKDOWN
+        plain = target.notify_format is apprise.NotifyFormat.TEXT and not shows_markdown(url)
         one = apprise.Apprise()
         one.add(target)
         taken = one.notify(
@@ -38,6 +38,11 @@ class Apprise:
         )
         if not taken:
             raise NotSentError("was not taken by the service")
+
+
+def shows_markdown(url: str) -> bool:
+    """Whether text that is sent to an address is drawn as Markdown."""
+    return url.partition(":")[0].strip().lower() in SHOWS_MARKDOWN
 
 
 def _plain(letter: Letter) -> str:

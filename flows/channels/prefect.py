@@ -11,11 +11,10 @@ from flows.channels import Letter, NotSentError, Told
 from flows.channels.webhook import tls
 
 SECONDS = 10.0
-"""An event of an attempt that was repeated has the same id, which Prefect keeps once."""
 
 
 class Prefect:
-    """The server at `PREFECT_API_URL`."""
+    """The server at `PREFECT_API_URL`; an event that is sent again has the same id, and Prefect keeps it once."""
 
     def send(self, letter: Letter) -> None:
         """Emit one event for each notice."""

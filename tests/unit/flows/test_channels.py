@@ -10,7 +10,7 @@ import pytest
 from standardwebhooks.webhooks import Webhook as Oracle
 
 from flows.channels import Letter, NotSentError, Retry, Told
-from flows.channels.chat import Apprise
+from flows.channels.chat import Apprise, shows_markdown
 from flows.channels.opening import open_channels
 from flows.channels.webhook import Webhook, signed
 from flows.markdown import chat
@@ -113,6 +113,11 @@ def test_what_people_wrote_is_no_markup_in_a_chat(receiver: Receiver) -> None:
     assert message["title"] == r"Look: \*\*x\*\* \[here\]\(http://evil\)"
     assert message["message"].startswith("@\u200beveryone \\<\\!channel\\> \\`rm\\`")
     assert "<http://board/rollouts/search>" in message["message"]
+
+
+def test_a_service_that_always_draws_markdown_gets_it_escaped() -> None:
+    """Apprise takes Discord for plain text; Discord does not."""
+    assert [True, True, False] == [shows_markdown(url) for url in ("discord://1/a", "mmosts://host/key", "json://host")]
 
 
 def test_an_address_that_does_not_work_is_never_told() -> None:
