@@ -35,7 +35,8 @@ class Notes:
 
     `waiting_since` is when a step was first left to its own run, by rollout and revision; `attended` what a comparison
     was hurried for; `newest` the latest rollout compared; `shown` the version of the evidence that an open form shows;
-    `told` the rollouts of which there was news since the last comparison.
+    `told` the rollouts of which there was news since the last comparison; `agenda` what the last agenda was made from,
+    and what it said.
     """
 
     waiting_since: dict[str, tuple[int, datetime]] = field(default_factory=dict)
@@ -43,6 +44,7 @@ class Notes:
     newest: int = 0
     shown: dict[str, int] = field(default_factory=dict)
     told: set[str] = field(default_factory=set)
+    agenda: tuple[str, str] = ("", "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,6 +21,7 @@ from uuid import UUID
 from prefect.settings import PREFECT_API_REQUEST_TIMEOUT, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
 from flows import events, runs
+from flows.agenda import publish_agenda
 from flows.channels import Channel
 from flows.channels.opening import Missing, open_channels
 from flows.delivery import PATIENT, patience_of, tell
@@ -130,6 +131,7 @@ def compare_turn(house: House) -> None:
         compare(house, client)
         settle_ended(house, client, told)
         house.notes.told -= told
+        publish_agenda(house, client)
         beat(house, "prefect")
         if runs.served(client):
             beat(house, "runner")

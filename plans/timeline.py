@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from plans.expressions import WEEKDAYS, Duration, Reference, percent
+from plans.expressions import WEEKDAYS, Duration, Reference, Window, percent
 
 if TYPE_CHECKING:
     from plans.schema import Adjustment, Criterion, Phase, Plan, Settings
@@ -23,6 +23,7 @@ LONGEST_BUCKET = 300
 UNDATED = datetime(2024, 1, 1, tzinfo=UTC)
 FULL = 100_000
 EVENTS = "events"
+DAYS_OF_A_WEEK = 7
 
 
 class What(StrEnum):
@@ -106,6 +107,18 @@ def next_thaw(plan: Plan, at: datetime) -> datetime:
         at = _instant(datetime.combine(last + timedelta(days=1), time.min), place)
 
 
+def next_closing(plan: Plan, at: datetime) -> datetime | None:
+    """When growth that is open at an instant next stops being so: the window's end or a freeze; None where never."""
+    place, window = zone(plan), plan.schedule.advance
+    day = at.astimezone(place).date()
+    freezes = (_instant(datetime.combine(freeze.from_, time.min), place) for freeze in plan.schedule.freeze)
+    ends = [start for start in freezes if start > at]
+    if window is not None:
+        closed = (_instant(wall, place) for wall in _closings(window, day))
+        ends += [end for end in closed if end > at and not _inside(plan, end)][:1]
+    return min(ends, default=None)
+
+
 def local(plan: Plan, at: datetime) -> str:
     """An instant as the plan's readers say it, `Tue 8 Dec 09:00`.
 
@@ -173,6 +186,14 @@ def _next_opening(plan: Plan, at: datetime) -> datetime:
             if opening >= at and _inside(plan, opening):
                 return opening
         day += timedelta(days=1)
+
+
+def _closings(window: Window, day: date) -> Iterator[datetime]:
+    """The wall-clock ends of the window's hours, for a week and a day from a day on."""
+    for later_on in range(DAYS_OF_A_WEEK + 1):
+        start = day + timedelta(days=later_on)
+        if start.weekday() in window.days:
+            yield datetime.combine(start + timedelta(days=window.closes == time.min), window.closes)
 
 
 def _openings(wall: datetime, place: ZoneInfo) -> tuple[datetime, ...]:

@@ -14,6 +14,7 @@ from pydantic import AfterValidator
 
 from serving.access import refusal, scope_of
 from serving.author import Author, author
+from serving.calendar import CONTENT_TYPE, calendar
 from serving.desk import Desk, Json
 from serving.flags import KEY
 from serving.refusals import StrictRoute
@@ -22,6 +23,7 @@ from state.commands import Seen
 from state.errors import UnknownError
 
 NAMELESS = "name who asks; it is kept in the journal"
+WEEK, MONTH = 7, 31
 UNNAMED = "HTTP (unidentified)"
 YAML_BODY = {"requestBody": {"required": True, "content": {"application/yaml": {"schema": {"type": "string"}}}}}
 
@@ -46,6 +48,7 @@ def _possible(what: str, name: str) -> str:
 
 
 Name = Annotated[str, Path(), AfterValidator(_rollout_name)]
+Days = Annotated[int, Query(ge=1, le=366)]
 Key = Annotated[str, Path(), AfterValidator(_flag_key)]
 
 
@@ -86,6 +89,16 @@ def _reading(router: APIRouter, desk: Desk) -> None:
     def journal(name: Name) -> list[Json]:
         """Everything that happened to a rollout, oldest first."""
         return desk.history(name)
+
+    @router.get("/v1/agenda")
+    def agenda(days: Days = WEEK) -> list[Json]:
+        """What changes when over all rollouts, approvals that are due and freezes, in order."""
+        return desk.agenda(days)
+
+    @router.get("/v1/agenda.ics", response_class=Response, responses={200: {"content": {"text/calendar": {}}}})
+    def feed(days: Days = MONTH) -> Response:
+        """The same as a calendar to subscribe to."""
+        return Response(calendar(desk.agenda(days), desk.clock.now()), media_type=CONTENT_TYPE)
 
     @router.post("/v1/flags/{key}/who")
     def who(key: Key, asked: AskedWho) -> Json:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from gates.judge import unsupported
 from plans.load import Known, digest, loads
 from plans.schema import Plan
 from plans.timeline import local, timeline
+from rollout.agenda import agenda
 from rollout.commands import carry_out
 from rollout.decide import refusal
 from rollout.describe import effect, percent, status_json
 from rollout.model import Command, Verb
-from serving.shapes import journal_json, run_url
+from serving.shapes import agenda_json, journal_json, run_url
 from serving.who import who
 from state import step
 from state.clock import Clock
@@ -79,6 +80,17 @@ class Desk:
     def history(self, name: str) -> list[Json]:
         """Everything that happened to a rollout, oldest first."""
         return [journal_json(entry) for entry in self.store.journal(name)]
+
+    def agenda(self, days: int) -> list[Json]:
+        """What lies before the live rollouts in the days ahead, in order."""
+        now = self.clock.now()
+        found = [
+            (entry, run_url(self.prefect, row))
+            for row in self.store.live()
+            for entry in agenda(self.store.plan_of(row), row.state, row.evidence, now, now + timedelta(days=days))
+        ]
+        found.sort(key=lambda one: (one[0].at, one[0].key))
+        return [agenda_json(entry, self.environment, url) for entry, url in found]
 
     def command(
         self,

@@ -9,9 +9,10 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
 
 from plans.problems import Problem
+from rollout.agenda import Entry
 from rollout.describe import finding_json, served_exposure, takes_up
 from rollout.model import RolloutState, Verb
-from state.rows import JournalEntry, Rollout
+from state.rows import JournalEntry, Live, Rollout
 
 HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
@@ -78,7 +79,7 @@ def journal_json(entry: JournalEntry) -> dict[str, Any]:
     """One line of a journal, as `sluice history --json` and `…/journal` give it."""
     return {
         "revision": entry.revision,
-        "at": entry.at.isoformat().replace("+00:00", "Z"),
+        "at": _iso(entry.at),
         "transition": str(entry.verb),
         "cause": str(entry.cause),
         "by": entry.by,
@@ -92,6 +93,28 @@ def journal_json(entry: JournalEntry) -> dict[str, Any]:
     }
 
 
+def agenda_json(entry: Entry, environment: str, url: str | None) -> dict[str, Any]:
+    """One entry of the agenda, as `sluice agenda --json` and `GET /v1/agenda` give it; exposure in percent."""
+    return {
+        "at": _iso(entry.at),
+        "until": _iso(entry.until) if entry.until else None,
+        "local": entry.when,
+        "zone": entry.zone,
+        "what": str(entry.kind),
+        "rollout": entry.rollout,
+        "flag": entry.flag,
+        "phase": entry.phase,
+        "exposure": entry.exposure / 1000,
+        "text": entry.text,
+        "note": entry.note,
+        "hinges": str(entry.hinges),
+        "waiting": entry.waiting,
+        "uid": f"{entry.key}@{environment}.sluice",
+        "revision": entry.revision,
+        "url": url,
+    }
+
+
 def problem_json(problem: Problem) -> dict[str, Any]:
     """One problem of a plan, as `sluice validate --json` gives it."""
     return {
@@ -102,7 +125,7 @@ def problem_json(problem: Problem) -> dict[str, Any]:
     }
 
 
-def run_url(prefect_api: str | None, rollout: Rollout) -> str | None:
+def run_url(prefect_api: str | None, rollout: Rollout | Live) -> str | None:
     """Where a person sees the rollout's run in Prefect's UI; None until it has one."""
     if prefect_api is None or rollout.run_id is None:
         return None
@@ -117,3 +140,7 @@ def _state_json(state: RolloutState) -> dict[str, Any]:
         "enabled": state.enabled and not state.killed,
         "settings": dict(state.settings),
     }
+
+
+def _iso(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -6,18 +6,12 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from plans.schema import Plan
-from rollout import moves
+from rollout.course import course
 from rollout.describe import percent
 from rollout.exposure import TARGETING_KEY, Attributes, Flag, Variant, bucket, forced, served, unit_of, variant
-from rollout.model import Cause, RolloutState, Status, Verb
-from rollout.moves import Why
-from rollout.schedule import due, take_step
 from state.errors import UnknownError
 from state.rows import Rollout
 from state.store import Store
-
-FORECAST = Why(cause=Cause.SCHEDULE, reason="forecast")
 
 
 def who(store: Store, key: str, unit: str, attributes: Attributes, now: datetime, at: datetime) -> dict[str, Any]:
@@ -89,22 +83,8 @@ def _live(store: Store, flag: Flag) -> Rollout | None:
 
 def _forecast(rollout: Rollout, flag: Flag, now: datetime) -> Iterator[tuple[datetime, Flag]]:
     """What the flag will serve from when, if every approval comes at once and nothing stops the rollout."""
-    for at, state in _states(rollout.plan, rollout.state, now):
-        yield at, served(rollout.plan, state, flag.plan)
-
-
-def _states(plan: Plan, state: RolloutState, now: datetime) -> Iterator[tuple[datetime, RolloutState]]:
-    while (step := due(plan, state, now)) or state.status is Status.AWAITING_APPROVAL:
-        if step is None:
-            state = moves.approve(state, now, FORECAST).after
-            continue
-        now = max(now, step.at)
-        begins = step.what is Verb.START
-        move = (
-            moves.enter(Verb.START, plan, state, 0, now, FORECAST) if begins else take_step(plan, state, now, FORECAST)
-        )
-        state = move.after
-        yield now, state
+    for move in course(rollout.plan, rollout.state, now):
+        yield move.at, served(rollout.plan, move.after, flag.plan)
 
 
 def _iso(at: datetime) -> str:

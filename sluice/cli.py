@@ -17,6 +17,7 @@ from sluice import demo as demo_story
 from sluice import plan_files, render, rollouts, switches
 from sluice import serve as serving_alone
 from sluice import up as house
+from sluice.agenda import agenda
 from sluice.backtest.command import backtest
 from sluice.backtest.imaginary import aa
 from sluice.copying import new
@@ -157,6 +158,7 @@ COMMANDS: Sequence[tuple[str, str, Any]] = (
     (ROLLOUTS, "submit", rollouts.submit),
     (ROLLOUTS, "list", rollouts.list_),
     (ROLLOUTS, "status", rollouts.status),
+    (ROLLOUTS, "agenda", agenda),
     (ROLLOUTS, "history", rollouts.history),
     (ROLLOUTS, "aa", aa),
     (ROLLOUTS, "replay", replay),

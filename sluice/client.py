@@ -50,6 +50,10 @@ class Client(Protocol):
         """The journal, oldest first."""
         ...
 
+    def agenda(self, days: int) -> list[Json]:
+        """What lies before the live rollouts in the days ahead."""
+        ...
+
     def command(
         self,
         name: str,

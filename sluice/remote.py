@@ -61,6 +61,11 @@ class Remote:
         entries: list[Json] = self._ask("GET", f"/v1/rollouts/{name}/journal")
         return entries
 
+    def agenda(self, days: int) -> list[Json]:
+        """What lies ahead."""
+        entries: list[Json] = self._ask("GET", "/v1/agenda", params={"days": days})
+        return entries
+
     def command(
         self,
         name: str,

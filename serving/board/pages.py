@@ -32,6 +32,8 @@ NOSNIFF = {"X-Content-Type-Options": "nosniff"}
 NOTHING: Mapping[str, str] = {}
 SIGNED_OUT = "without a key the board reads only; make one with `sluice keys create`, then sign in"
 __all__ = ["CHANGES", "routes"]
+AHEAD, ENTRIES = 7, 20
+"""Days of the agenda on the first page, and how many of its entries."""
 KINDS = {"js": "text/javascript; charset=utf-8", "css": "text/css; charset=utf-8", "svg": "image/svg+xml"}
 FILES = {
     file.name: (file.read_bytes(), KINDS[file.name.rpartition(".")[2]])
@@ -52,7 +54,10 @@ def routes(desk: Desk, keyring: Keyring) -> APIRouter:
         found = [desk.store.rollout(name) for name in reversed(desk.store.names())]
         cards = [card(one, now, run_url(desk.prefect, one)) for one in found]
         cards.sort(key=lambda one: one.status in {"completed", "reverted", "disabled", "aborted"})
-        return shown(request, "list.html", version=version, cards=cards)
+        coming = desk.agenda(AHEAD) if cards else []
+        more = max(0, len(coming) - ENTRIES)
+        shown_now = {"cards": cards, "agenda": coming[:ENTRIES], "more": more, "days": AHEAD}
+        return shown(request, "list.html", version=version, **shown_now)
 
     @router.get("/rollouts/{name}")
     def rollout(name: Name, request: Request, did: Annotated[int | None, Query(ge=0, lt=2**31)] = None) -> Response:
