@@ -9,7 +9,7 @@ from prefect.client.orchestration import SyncPrefectClient
 from flows import approvals
 from flows.house import House
 from rollout.model import RolloutState, Status, Verb
-from state.commands import Seen
+from state.seen import Seen
 from state.step import Outcome, command
 
 CANCELLED = "cancelled in Prefect's UI"

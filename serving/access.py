@@ -39,6 +39,8 @@ ROUTES: Mapping[tuple[str, str], Need] = {
     ("GET", "/v1/rollouts/{name}"): READ,
     ("GET", "/v1/rollouts/{name}/plan"): READ,
     ("GET", "/v1/rollouts/{name}/journal"): READ,
+    ("GET", "/v1/agenda"): READ,
+    ("GET", "/v1/agenda.ics"): READ,
     ("POST", "/v1/rollouts"): SUBMIT,
     ("POST", "/v1/rollouts/{name}/commands"): ABORT,  # and what the verb needs, see VERBS
     ("POST", "/v1/flags/{key}/kill"): ABORT,

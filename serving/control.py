@@ -19,8 +19,8 @@ from serving.desk import Desk, Json
 from serving.flags import KEY
 from serving.refusals import StrictRoute
 from serving.shapes import Asked, AskedCommand, AskedWho, Who
-from state.commands import Seen
 from state.errors import UnknownError
+from state.seen import Seen
 
 NAMELESS = "name who asks; it is kept in the journal"
 WEEK, MONTH = 7, 31

@@ -20,8 +20,8 @@ from serving.shapes import agenda_json, journal_json, run_url
 from serving.who import who
 from state import step
 from state.clock import Clock
-from state.commands import Seen
 from state.errors import RefusedError
+from state.seen import Seen
 from state.store import Rollout, Store
 
 Json = dict[str, Any]

@@ -13,8 +13,9 @@ from rich.text import Text
 
 from serving.calendar import calendar
 from sluice import render
+from sluice.access import client
 from sluice.errors import RefusedError
-from sluice.options import AsJson, Data, Server, client, emit
+from sluice.options import AsJson, Data, Server, emit
 
 WEEK = 7
 HINGES = {"approval": "if approved", "numbers": "if the numbers allow"}

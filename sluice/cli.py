@@ -1,125 +1,153 @@
-"""The command line. Thin: every command reads its options, makes one call, and shows what came back."""
+"""The command line: which commands there are. Each lives in a room of its own, which is imported when it is called."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from enum import StrEnum
+from collections import UserDict
+from collections.abc import Callable
 from functools import wraps
-from pathlib import Path
-from typing import Annotated, Any
+from importlib import import_module
+from typing import Any, NamedTuple
 
-import httpx
 import typer
-from sqlalchemy.exc import SQLAlchemyError
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command
 
-from plans.load import Known, PlanError
-from sluice import demo as demo_story
-from sluice import plan_files, render, rollouts, switches
-from sluice import serve as serving_alone
-from sluice import up as house
-from sluice.agenda import agenda
-from sluice.backtest.command import backtest
-from sluice.backtest.imaginary import aa
-from sluice.copying import new
-from sluice.errors import CommandError, RefusedError, UnreachableError
-from sluice.evidence import evidence
-from sluice.keys import KEYS
-from sluice.options import AsJson, Data, PlanFile, settings
-from sluice.preview import preview
-from sluice.replay import replay
-from sluice.simulate.command import simulate
-from sluice.sources import known
-from state.errors import StoreError
+HELP = "Staged rollouts of AI features: raised phase by phase, watched, asked about, reverted on their own."
+CONTEXT = {"help_option_names": ["-h", "--help"]}
+START, PLANS, ROLLOUTS, FLAGS = "Start", "Plans", "Rollouts", "Flags"
+
+
+class Shown(NamedTuple):
+    """A command as the overview shows it: its panel, where it is (`module:function` of this room), its first line."""
+
+    panel: str
+    place: str
+    line: str
+
+
+COMMANDS = {
+    "up": Shown(
+        START,
+        "up:up",
+        "Run everything: Prefect server with UI, runner, supervisor, flag server. Ctrl-C stops all of it.",
+    ),
+    "demo": Shown(
+        START, "demo:demo", "Six weeks in three minutes: one rollout that goes well, one that is reverted by the guard."
+    ),
+    "keys": Shown(START, "keys:KEYS", "Who may do what: keys with scopes, for people and services."),
+    "new": Shown(PLANS, "copying:new", "Copy a plan under a new name, comments and all, ready to be edited."),
+    "validate": Shown(
+        PLANS, "validate:validate", "Check plan files: every problem with its line and its remedy. Exit 1 on any error."
+    ),
+    "preview": Shown(PLANS, "preview:preview", "The dated timeline of a plan, and how soon it would notice a fault."),
+    "simulate": Shown(
+        PLANS,
+        "simulate.command:simulate",
+        "Rehearse a plan: weeks in a second, with the real decisions and statistics.",
+    ),
+    "backtest": Shown(
+        PLANS, "backtest.command:backtest", "Replay a plan's criteria over recorded history, A against A."
+    ),
+    "serve": Shown(
+        PLANS,
+        "serve:serve",
+        "Serve a plan's flags over OFREP alone, printing tracked events: for an application's own tests.",
+    ),
+    "submit": Shown(ROLLOUTS, "rollouts:submit", "Hand in a plan: from here on Sluice runs it."),
+    "list": Shown(ROLLOUTS, "rollouts:list_", "All rollouts, one line each."),
+    "status": Shown(
+        ROLLOUTS,
+        "rollouts:status",
+        "Where a rollout stands, what comes next, what stands in the way, and each criterion with its numbers.",
+    ),
+    "agenda": Shown(
+        ROLLOUTS, "agenda:agenda", "What changes when over all rollouts, approvals that are due, and freezes."
+    ),
+    "history": Shown(ROLLOUTS, "rollouts:history", "Everything that has happened to a rollout, by whom and why."),
+    "aa": Shown(
+        ROLLOUTS, "backtest.imaginary:aa", "Would the criteria revert a candidate that is no other? A against A."
+    ),
+    "replay": Shown(
+        ROLLOUTS, "replay:replay", "Derive every journaled decision once more, and say whether it is identical."
+    ),
+    "evidence": Shown(
+        ROLLOUTS, "evidence:evidence", "The buckets that a rollout was judged by, a row per metric and cohort."
+    ),
+    "approve": Shown(
+        ROLLOUTS, "rollouts:approve", "Answer the question a rollout waits with: yes, go on to the next phase."
+    ),
+    "abort": Shown(ROLLOUTS, "rollouts:abort", "End a rollout: everyone goes back to stable."),
+    "hold": Shown(
+        ROLLOUTS, "rollouts:hold", "Keep a rollout where it is until somebody resumes it; the guard goes on watching."
+    ),
+    "resume": Shown(ROLLOUTS, "rollouts:resume", "Take up a held, reverted or disabled rollout again."),
+    "set": Shown(ROLLOUTS, "rollouts:set_", "Change settings of the candidate now, for this and all later phases."),
+    "advance": Shown(
+        ROLLOUTS, "rollouts:advance", "Skip the rest of a phase's hold; refused while a criterion blocks."
+    ),
+    "extend": Shown(ROLLOUTS, "rollouts:extend", "Hold the present phase longer."),
+    "back": Shown(ROLLOUTS, "rollouts:back", "Go back to an earlier phase, with less exposure."),
+    "kill": Shown(FLAGS, "switches:kill", "Switch a flag off for everyone, now."),
+    "restore": Shown(
+        FLAGS, "switches:restore", "Lift the kill switch of a flag; its rollout goes on from where it stands."
+    ),
+    "rollback": Shown(
+        FLAGS, "switches:rollback", "Give everyone the stable version from before the flag's completed rollout."
+    ),
+    "who": Shown(FLAGS, "switches:who", "What one unit is served, why, since when, and when the plan lets it in."),
+}
+
+
+class Shelf(UserDict[str, Any]):
+    """The commands by name, each built when it is first asked for."""
+
+    def __getitem__(self, name: str) -> Any:
+        """The command itself; raises KeyError for a name that is none."""
+        found = super().__getitem__(name)
+        if isinstance(found, Shown):
+            found = self[name] = _built(name, found)
+        return found
+
+
+class Commands(TyperGroup):
+    """All commands. Listing them and showing the overview imports none."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.commands = Shelf(COMMANDS)
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - the base class's signature
+        """The names, in the order of the overview."""
+        return list(self.commands)
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """The overview, from the table alone."""
+        lines = [
+            TyperCommand(name, help=shown.line, rich_help_panel=shown.panel, rich_markup_mode=self.rich_markup_mode)
+            for name, shown in COMMANDS.items()
+        ]
+        overview = TyperGroup(name=self.name, help=self.help, params=self.params, commands=lines)
+        overview.format_help(ctx, formatter)
+
 
 app = typer.Typer(
-    add_completion=False,
+    cls=Commands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
-    context_settings={"help_option_names": ["-h", "--help"]},
-    help="Staged rollouts of AI features: raised phase by phase, watched, asked about, reverted on their own.",
+    context_settings=CONTEXT,
+    help=HELP,
 )
 
 
-class Pin(StrEnum):
-    """What `serve` gives everyone."""
-
-    CANDIDATE = "candidate"
-    STABLE = "stable"
-    OFF = "off"
-
-
-Port = Annotated[int | None, typer.Option(help="Port of the flag server (default: 8800).", show_default=False)]
-
-
-def up(
-    *,
-    data: Data = None,
-    host: Annotated[
-        str | None, typer.Option(help="Where to listen (default: 127.0.0.1); elsewhere needs keys.", show_default=False)
-    ] = None,
-    port: Port = None,
-    prefect_port: Annotated[
-        int | None, typer.Option(help="Port of Prefect's server and UI (default: 4200).", show_default=False)
-    ] = None,
-) -> None:
-    """Run everything: Prefect server with UI, runner, supervisor, flag server. Ctrl-C stops all of it."""
-    house.run(settings(data=data, host=host, port=port, prefect_port=prefect_port), typer.echo)
-
-
-def demo(
-    *,
-    story: Annotated[demo_story.Story, typer.Option(help="What is told.")] = demo_story.Story.BOTH,
-    keep: Annotated[bool, typer.Option("--keep", help="Leave it running at the end, until Ctrl-C.")] = False,
-    data: Annotated[
-        Path | None, typer.Option(help="A new data folder (default: one that is removed).", show_default=False)
-    ] = None,
-    port: Port = None,
-    prefect_port: Annotated[
-        int | None, typer.Option(help="Port of Prefect's server and UI (default: 4200).", show_default=False)
-    ] = None,
-) -> None:
-    """Six weeks in three minutes: one rollout that goes well, one that is reverted by the guard."""
-    demo_story.run(data, port, prefect_port, story=story, keep=keep, show=render.show)
-
-
-def validate(
-    files: Annotated[list[Path], typer.Argument(help="Plan files.", show_default=False)],
-    *,
-    offline: Annotated[
-        bool, typer.Option("--offline", help="Sources and channels that are not configured here only warn.")
-    ] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Check plan files: every problem with its line and its remedy. Exit 1 on any error."""
-    here = known(settings(), offline=offline)
-    found = [plan_files.validated(file, here) for file in files]
-    if as_json:
-        typer.echo(render.as_json(found))
-    for entry in () if as_json else found:
-        for line in plan_files.problem_lines(entry):
-            typer.echo(line, err=True)
-        if entry["ok"]:
-            typer.echo(f"{entry['file']}: ok")
-    if not all(entry["ok"] for entry in found):
-        raise typer.Exit(RefusedError.code)
-
-
-def serve(
-    file: PlanFile,
-    *,
-    pin: Annotated[Pin | None, typer.Option(help="Give everyone this.", show_default=False)] = None,
-    phase: Annotated[str | None, typer.Option(help="In this phase (default: the first).", show_default=False)] = None,
-    port: Port = None,
-) -> None:
-    """Serve a plan's flags over OFREP alone, printing tracked events: for an application's own tests."""
-    plan = plan_files.loaded(file, Known(offline=True))
-    serving_alone.run(plan, pin, phase, settings(port=port), typer.echo)
+@app.callback()
+def sluice() -> None:
+    """Nothing happens before the command itself."""
 
 
 def main() -> None:
     """The `sluice` command."""
-    app()
+    app(prog_name="sluice")
 
 
 def told(command: Callable[..., None]) -> Callable[..., None]:
@@ -129,56 +157,26 @@ def told(command: Callable[..., None]) -> Callable[..., None]:
     def telling(*args: Any, **options: Any) -> None:
         try:
             command(*args, **options)
-        except (CommandError, PlanError, StoreError, SQLAlchemyError, httpx.HTTPError) as error:
-            render.console(stderr=True).print(f"sluice: {error}", style="red", soft_wrap=True)
-            raise typer.Exit(_code(error)) from None
+        except typer.Exit:
+            raise
+        except Exception as error:
+            code = import_module("sluice.endings").told(error)
+            if code is None:
+                raise
+            raise typer.Exit(code) from None
 
     return telling
 
 
-def _code(error: Exception) -> int:
-    if isinstance(error, CommandError):
-        return error.code
-    return UnreachableError.code if isinstance(error, SQLAlchemyError | httpx.HTTPError) else RefusedError.code
-
-
-START = "Start"
-PLANS = "Plans"
-ROLLOUTS = "Rollouts"
-FLAGS = "Flags"
-COMMANDS: Sequence[tuple[str, str, Any]] = (
-    (START, "up", up),
-    (START, "demo", demo),
-    (PLANS, "new", new),
-    (PLANS, "validate", validate),
-    (PLANS, "preview", preview),
-    (PLANS, "simulate", simulate),
-    (PLANS, "backtest", backtest),
-    (PLANS, "serve", serve),
-    (ROLLOUTS, "submit", rollouts.submit),
-    (ROLLOUTS, "list", rollouts.list_),
-    (ROLLOUTS, "status", rollouts.status),
-    (ROLLOUTS, "agenda", agenda),
-    (ROLLOUTS, "history", rollouts.history),
-    (ROLLOUTS, "aa", aa),
-    (ROLLOUTS, "replay", replay),
-    (ROLLOUTS, "evidence", evidence),
-    (ROLLOUTS, "approve", rollouts.approve),
-    (ROLLOUTS, "abort", rollouts.abort),
-    (ROLLOUTS, "hold", rollouts.hold),
-    (ROLLOUTS, "resume", rollouts.resume),
-    (ROLLOUTS, "set", rollouts.set_),
-    (ROLLOUTS, "advance", rollouts.advance),
-    (ROLLOUTS, "extend", rollouts.extend),
-    (ROLLOUTS, "back", rollouts.back),
-    (FLAGS, "kill", switches.kill),
-    (FLAGS, "restore", switches.restore),
-    (FLAGS, "rollback", switches.rollback),
-    (FLAGS, "who", switches.who),
-)
-for panel, name, command in COMMANDS:
-    app.command(name, rich_help_panel=panel)(told(command))
-keys = typer.Typer(no_args_is_help=True, help="Who may do what: keys with scopes, for people and services.")
-for name, command in KEYS:
-    keys.command(name)(told(command))
-app.add_typer(keys, name="keys", rich_help_panel=START)
+def _built(name: str, shown: Shown) -> Any:
+    """The command of a row, or its group of commands, out of its own module."""
+    module, _, place = shown.place.partition(":")
+    found = getattr(import_module(f"sluice.{module}"), place)
+    made = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich")
+    if callable(found):
+        made.command(name, rich_help_panel=shown.panel, context_settings=CONTEXT)(told(found))
+        return get_command(made)
+    for word, command in found:
+        made.command(word, context_settings=CONTEXT)(told(command))
+    made.info.name, made.info.help, made.info.no_args_is_help = name, shown.line, True
+    return get_command(made)

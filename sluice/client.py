@@ -14,7 +14,7 @@ from sluice.errors import UnreachableError
 from sluice.local import Local
 from sluice.remote import Remote
 from sluice.settings import Settings
-from state.commands import Seen
+from state.seen import Seen
 
 Json = dict[str, Any]
 

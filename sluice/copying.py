@@ -12,8 +12,9 @@ import plans
 from plans.copying import copied
 from plans.load import check
 from sluice import render
+from sluice.access import client
 from sluice.errors import RefusedError, UnreachableError
-from sluice.options import AsJson, Data, Server, client, emit, settings
+from sluice.options import AsJson, Data, Server, emit, settings
 from sluice.sources import known
 from state.errors import UnknownError
 

@@ -17,7 +17,9 @@ from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Annotated, Any
+
+import typer
 
 import plans
 from plans.load import load
@@ -26,11 +28,13 @@ from plans.timeline import Step, local, timeline
 from rollout.describe import percent
 from rollout.model import Bucket, Cause, Status, Verb
 from sluice import demo_report as report
+from sluice import render
 from sluice.demo_answer import Approver
 from sluice.demo_house import Application, Feature, application, data_folder, everything_up, free_port, store_at
 from sluice.demo_model import USERS
 from sluice.errors import RefusedError
 from sluice.local import Local
+from sluice.options import Port, PrefectPort
 from sluice.settings import PORT, PREFECT_PORT, Settings
 from state.events import Events
 from state.rows import JournalEntry
@@ -83,6 +87,20 @@ class Stage:
         self.show(f"  {'ok  ' if holds else 'WRONG'} {what}")
         if not holds:
             self.wrong.append(what)
+
+
+def demo(
+    *,
+    story: Annotated[Story, typer.Option(help="What is told.")] = Story.BOTH,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave it running at the end, until Ctrl-C.")] = False,
+    data: Annotated[
+        Path | None, typer.Option(help="A new data folder (default: one that is removed).", show_default=False)
+    ] = None,
+    port: Port = None,
+    prefect_port: PrefectPort = None,
+) -> None:
+    """Six weeks in three minutes: one rollout that goes well, one that is reverted by the guard."""
+    run(data, port, prefect_port, story=story, keep=keep, show=render.show)
 
 
 def run(data: Path | None, port: int | None, prefect_port: int | None, *, story: Story, keep: bool, show: Show) -> None:

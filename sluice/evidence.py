@@ -17,8 +17,9 @@ from gates.judge import Memory
 from rollout.counting import EVENTS
 from rollout.model import NOT_STARTED, Bucket, Cohort
 from sluice import render
+from sluice.access import here
 from sluice.errors import RefusedError, UsageError
-from sluice.options import Data, Name, here
+from sluice.options import Data, Name
 from state.buckets import read_buckets
 from state.store import Rollout, Store
 

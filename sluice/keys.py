@@ -13,8 +13,7 @@ import typer
 
 from sluice import render
 from sluice.errors import UsageError
-from sluice.local import login
-from sluice.options import AsJson, By, Data, emit, settings
+from sluice.options import AsJson, By, Data, emit, login, settings
 from state.clock import wall
 from state.credentials import Key, Scope
 from state.database import connect, migrate, open_folder, sqlite_url

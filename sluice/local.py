@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,11 +13,12 @@ from plans.channels import from_folder
 from rollout.model import Verb
 from serving.author import claiming, holding
 from serving.desk import Desk, Json
+from sluice.options import login
 from sluice.settings import Settings
 from state.clock import Clock
-from state.commands import Seen
 from state.credentials import Key, holder
 from state.database import connect, migrate, sqlite_url
+from state.seen import Seen
 from state.store import Store
 
 PROCESS = "cli"
@@ -81,11 +81,6 @@ class Local(Desk):
     def _named(self, by: str) -> str:
         """Who the journal names: the key's person with what was claimed beside it, else the name, else the login."""
         return (holding(self.key, by) if self.key else claiming(by or login())).by
-
-
-def login() -> str:
-    """Who is logged in on this machine."""
-    return getpass.getuser()
 
 
 def _key(store: Store, secret: str | None) -> Key | None:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
+import getpass
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from sluice import render
-from sluice.client import Client, open_client
-from sluice.errors import UnreachableError
-from sluice.local import Local, login
+from sluice import completion, render
 from sluice.settings import Settings, read
 
 WHERE = "Where to find Sluice"
@@ -38,9 +34,16 @@ Revision = Annotated[
     int | None,
     typer.Option(help="The revision you looked at; refused if it has moved on.", show_default=False),
 ]
-Name = Annotated[str, typer.Argument(help="The rollout's name.", show_default=False)]
-Flag = Annotated[str, typer.Argument(help="The flag's key.", show_default=False)]
+Name = Annotated[
+    str, typer.Argument(help="The rollout's name.", show_default=False, autocompletion=completion.rollouts)
+]
+Flag = Annotated[str, typer.Argument(help="The flag's key.", show_default=False, autocompletion=completion.flags)]
 PlanFile = Annotated[Path, typer.Argument(help="A plan file.", show_default=False)]
+
+Port = Annotated[int | None, typer.Option(help="Port of the flag server (default: 8800).", show_default=False)]
+PrefectPort = Annotated[
+    int | None, typer.Option(help="Port of Prefect's server and UI (default: 4200).", show_default=False)
+]
 
 
 def settings(**options: Any) -> Settings:
@@ -48,32 +51,14 @@ def settings(**options: Any) -> Settings:
     return read(os.environ, **options)
 
 
-@contextmanager
-def client(data: Path | None, server: str | None) -> Iterator[Client]:
-    """Whom the command talks to, for as long as it does: the data folder or a server."""
-    opened = open_client(settings(data=data, server=server))
-    try:
-        yield opened
-    finally:
-        opened.close()
-
-
-@contextmanager
-def here(data: Path | None) -> Iterator[Local]:
-    """The data folder or database of this machine, for what reads more of it than a server tells."""
-    found = settings(data=data)
-    if not found.database_url and not found.data.is_dir():
-        raise UnreachableError(f"no data folder at {found.data}; name one with --data, or set SLUICE_DATABASE_URL")
-    desk = Local.open(found)
-    try:
-        yield desk
-    finally:
-        desk.close()
-
-
 def person(by: str | None) -> str:
     """Who asks: the name given, else the person of the key in force (then empty), else the login on this machine."""
     return by or ("" if settings().key else login())
+
+
+def login() -> str:
+    """Who is logged in on this machine."""
+    return getpass.getuser()
 
 
 def emit(value: Any, rendered: Any, *, as_json: bool) -> None:

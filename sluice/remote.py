@@ -10,7 +10,7 @@ import httpx
 
 from rollout.model import Verb
 from sluice.errors import RefusedError, UnreachableError
-from state.commands import Seen
+from state.seen import Seen
 
 Json = dict[str, Any]
 PATIENCE = 30.0

@@ -15,8 +15,9 @@ from plans.schema import Plan
 from rollout.decide import decide, initial, kill, restore
 from rollout.model import Command, Evidence, RolloutState, Transition, Verb
 from sluice import render
+from sluice.access import here
 from sluice.errors import RefusedError
-from sluice.options import AsJson, Data, Name, emit, here
+from sluice.options import AsJson, Data, Name, emit
 from state import rows
 from state.store import JournalEntry, Store
 

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.live import Live
 
 from rollout.model import Verb
 from sluice import render
-from sluice.client import Client
+from sluice.access import client
 from sluice.errors import UsageError
-from sluice.options import AsJson, By, Data, Name, PlanFile, Reason, Revision, Server, client, emit, person
+from sluice.options import AsJson, By, Data, Name, PlanFile, Reason, Revision, Server, emit, person
 from sluice.plan_files import read_text
-from state.commands import Seen
+from state.seen import Seen
+
+if TYPE_CHECKING:
+    from sluice.client import Client
 
 RUN_PATIENCE = 10.0
 """Seconds that `submit` waits for the rollout's Prefect run."""

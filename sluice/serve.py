@@ -11,13 +11,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from difflib import get_close_matches
+from enum import StrEnum
 from types import FrameType
-from typing import Any
+from typing import Annotated, Any
 
+import typer
 import uvicorn
 from pydantic import JsonValue
 
-from plans.load import digest
+from plans.load import Known, digest
 from plans.schema import Plan
 from rollout import moves
 from rollout.counting import event_names
@@ -31,7 +33,9 @@ from serving.flags import FlagSet
 from serving.guard import Guard, loopback
 from serving.ofrep import ofrep_app
 from serving.outcomes import BatchError, read, receipt_json
+from sluice import options, plan_files
 from sluice.errors import UsageError
+from sluice.options import PlanFile, Port
 from sluice.settings import Settings
 from sluice.up import check_port
 from state.outcomes import Outcome, Receipt, Unheard
@@ -44,6 +48,26 @@ PINNED: Mapping[str, Mapping[str, Any]] = {
     "off": {"enabled": False},
 }
 GRACE_SECONDS = 1
+
+
+class Pin(StrEnum):
+    """What `serve` gives everyone."""
+
+    CANDIDATE = "candidate"
+    STABLE = "stable"
+    OFF = "off"
+
+
+def serve(
+    file: PlanFile,
+    *,
+    pin: Annotated[Pin | None, typer.Option(help="Give everyone this.", show_default=False)] = None,
+    phase: Annotated[str | None, typer.Option(help="In this phase (default: the first).", show_default=False)] = None,
+    port: Port = None,
+) -> None:
+    """Serve a plan's flags over OFREP alone, printing tracked events: for an application's own tests."""
+    plan = plan_files.loaded(file, Known(offline=True))
+    run(plan, pin, phase, options.settings(port=port), typer.echo)
 
 
 def run(plan: Plan, pin: str | None, phase: str | None, settings: Settings, say: Say) -> None:

@@ -9,8 +9,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from gates.sources.opening import FILE
-from gates.sources.opening import TABLES as SOURCES
+from gates.operator_file import FILE
+from gates.operator_file import TABLES as SOURCES
 from plans.channels import TABLES as CHANNELS
 from serving.guard import loopback
 from sluice.errors import UsageError

@@ -7,8 +7,9 @@ from typing import Annotated, Any
 import typer
 
 from sluice import render
+from sluice.access import client
 from sluice.errors import UsageError
-from sluice.options import AsJson, By, Data, Flag, Reason, Server, client, emit, person
+from sluice.options import AsJson, By, Data, Flag, Reason, Server, emit, person
 from sluice.plan_files import instant
 
 Needed = Annotated[str, typer.Option(help="Why; kept in the journal.", show_default=False)]

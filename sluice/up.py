@@ -11,14 +11,18 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Annotated
 
 import httpx
+import typer
 
 from plans import channels
 from serving.guard import loopback
 from serving.keyring import KeylessError, expect_keys
+from sluice import options
 from sluice.errors import UnreachableError, UsageError
 from sluice.leftovers import alone, record
+from sluice.options import Data, Port, PrefectPort
 from sluice.processes import Child, Command, last_lines, stop
 from sluice.settings import Settings
 from sluice.sources import known
@@ -31,6 +35,19 @@ PATIENCE = 180.0
 """Seconds for everything to be ready; a fresh database on a busy machine takes 20."""
 TRIES = 3
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def up(
+    *,
+    data: Data = None,
+    host: Annotated[
+        str | None, typer.Option(help="Where to listen (default: 127.0.0.1); elsewhere needs keys.", show_default=False)
+    ] = None,
+    port: Port = None,
+    prefect_port: PrefectPort = None,
+) -> None:
+    """Run everything: Prefect server with UI, runner, supervisor, flag server. Ctrl-C stops all of it."""
+    run(options.settings(data=data, host=host, port=port, prefect_port=prefect_port), typer.echo)
 
 
 def run(settings: Settings, say: Say) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime
 
 from pydantic import JsonValue
@@ -14,20 +14,9 @@ from rollout.model import Command, Transition, Verb
 from state import rows
 from state.errors import UnknownError
 from state.rows import Asked
+from state.seen import NOTHING, Seen
 from state.tables import CommandStatus, commands, rollouts
 from state.transactions import Transactions
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
-    """What of a rollout a person saw when they asked; None where they did not say."""
-
-    revision: int | None = None
-    phase: int | None = None
-    question: int | None = None
-
-
-NOTHING = Seen()
 
 _asked_of = select(rollouts.c.id, rollouts.c.phase, rollouts.c.question)
 

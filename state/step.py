@@ -13,8 +13,8 @@ from plans.schema import Plan
 from rollout.decide import decide, refusal
 from rollout.describe import effect
 from rollout.model import Command, Evidence, Transition, Verb
-from state.commands import NOTHING, Seen
 from state.errors import RefusedError, StaleStateError, UnknownError
+from state.seen import NOTHING, Seen
 from state.store import Rollout, Store, Submitted
 from state.tables import CommandStatus
 

@@ -11,12 +11,10 @@ from pathlib import Path
 
 from sqlalchemy import make_url
 
+from gates.operator_file import FILE, TABLES
 from gates.sources import Source, SourceError, config, http, prometheus, sql
 from gates.sources.config import ConfigError, Sources, configured
 from gates.sources.web import Web
-
-FILE = "sluice.toml"
-TABLES = ("sources", "secrets")
 
 logger = logging.getLogger(__name__)
 

@@ -24,9 +24,9 @@ from serving.keyring import CALLER, Keyring
 from serving.refusals import StrictRoute
 from serving.shapes import run_url
 from state.buckets import read_buckets
-from state.commands import Seen
 from state.credentials import Key
 from state.errors import RefusedError, UnknownError
+from state.seen import Seen
 
 NOSNIFF = {"X-Content-Type-Options": "nosniff"}
 NOTHING: Mapping[str, str] = {}
@@ -56,8 +56,8 @@ def routes(desk: Desk, keyring: Keyring) -> APIRouter:
         cards.sort(key=lambda one: one.status in {"completed", "reverted", "disabled", "aborted"})
         coming = desk.agenda(AHEAD) if cards else []
         more = max(0, len(coming) - ENTRIES)
-        shown_now = {"cards": cards, "agenda": coming[:ENTRIES], "more": more, "days": AHEAD}
-        return shown(request, "list.html", version=version, **shown_now)
+        ahead = coming[:ENTRIES]
+        return shown(request, "list.html", version=version, cards=cards, agenda=ahead, more=more, days=AHEAD)
 
     @router.get("/rollouts/{name}")
     def rollout(name: Name, request: Request, did: Annotated[int | None, Query(ge=0, lt=2**31)] = None) -> Response:

@@ -15,10 +15,10 @@ from rollout.model import Command, Status, Verb
 from serving.access import scope_of
 from serving.desk import Desk
 from serving.shapes import Why
-from state.commands import Seen
 from state.credentials import Key
 from state.errors import RefusedError
 from state.rows import Rollout
+from state.seen import Seen
 
 VERBS = (Verb.APPROVE, Verb.RESUME, Verb.RESTORE, Verb.HOLD, Verb.ABORT, Verb.KILL)
 ON_FLAG = frozenset({Verb.KILL, Verb.RESTORE})

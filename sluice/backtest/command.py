@@ -20,11 +20,12 @@ from plans.schema import Metric, Plan
 from plans.timeline import local, timeline
 from rollout.counting import EVENTS
 from sluice import plan_files, render
+from sluice.access import here
 from sluice.backtest.history import Past, grid, recall
 from sluice.backtest.recorded import remembered
 from sluice.backtest.trials import Trial, periods, replayable, summary_json, told_by, trials
 from sluice.errors import RefusedError, UsageError
-from sluice.options import AsJson, Data, PlanFile, emit, here, settings
+from sluice.options import AsJson, Data, PlanFile, emit, settings
 from sluice.progress import watched
 
 

@@ -23,9 +23,10 @@ from rollout.describe import percent
 from rollout.model import FULL, Bucket, Status, Verdict
 from rollout.moves import initial
 from sluice import render
+from sluice.access import here
 from sluice.backtest.splitting import split
 from sluice.errors import RefusedError, UsageError
-from sluice.options import AsJson, Data, Name, emit, here
+from sluice.options import AsJson, Data, Name, emit
 from sluice.progress import cores, watched
 from sluice.sharing import shared
 from sluice.simulate.outcome import CONFIDENCE

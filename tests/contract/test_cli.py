@@ -353,7 +353,7 @@ def test_plan_text_cannot_draw_on_the_terminal(sluice: Sluice, started: None) ->
     assert "[red]stop[/red]" in sluice("status", "case-law-v24").stdout
 
 
-@pytest.mark.parametrize("name", [name for _, name, _ in COMMANDS])
+@pytest.mark.parametrize("name", list(COMMANDS))
 def test_every_command_explains_itself_at_80_columns(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Help fits a plain terminal, and says what each option is for."""
     monkeypatch.setenv("COLUMNS", "80")

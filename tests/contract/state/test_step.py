@@ -6,7 +6,7 @@ from datetime import datetime
 
 from rollout.model import Status, Verb
 from state import step
-from state.commands import Seen
+from state.seen import Seen
 from state.store import Look, Settled, Store
 from tests.contract.state.story import BEGIN, DAY, MINUTE, asking, judged, plan, started, submitted
 
