@@ -13,7 +13,7 @@ READY := $(VENV)/.project-installed
 LOCKED := $(VENV)/.lock-installed
 UV := $(shell command -v uv)
 
-.PHONY: help setup demo test check format format-check lint contracts types bench campaign campaign-gates fresh-resolve lock docs clean
+.PHONY: help setup demo test check format format-check lint contracts types bench campaign campaign-gates fresh-resolve lock docs site-check clean
 
 help: ## list what can be made
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -53,7 +53,7 @@ demo: setup ## run the whole story on loopback: two rollouts, one good, one bad
 test: setup ## run every test
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
-check: setup format-check lint contracts types test ## everything CI runs, tests last
+check: setup format-check lint contracts types site-check test ## everything CI runs, tests last
 
 format: setup ## rewrite the source in the one format
 	@$(BIN)/ruff format .
@@ -87,8 +87,13 @@ lock: setup ## resolve pyproject.toml anew into requirements.lock
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --generate-hashes \
 	  --no-emit-index-url --no-header --upgrade --output-file requirements.lock pyproject.toml
 
-docs: setup ## write docs/cli.md from the commands themselves
+docs: setup ## write the generated pages, then build the site into site/
 	@$(BIN)/python -m typer sluice.cli utils docs --name sluice --output docs/cli.md
+	@$(BIN)/python -m scripts.plan_fields
+	@$(BIN)/mkdocs build --quiet --strict
+
+site-check: setup ## build the site strictly and throw it away
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict --site-dir "$$(mktemp --directory --suffix=-site)"
 
 clean: ## remove the environment and all caches
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks .import_linter_cache
+	rm -rf site $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks .import_linter_cache

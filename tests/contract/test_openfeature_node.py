@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.contract.flag_server import started_rollout
+from tests.contract.test_serve import GUIDE, SAID, serving
 
 HERE = Path(__file__).with_name("node")
 FILES = ("package.json", "package-lock.json", ".npmrc", "ask.mjs")
@@ -69,3 +70,14 @@ def test_a_node_application_reads_the_same_flags(node: Path, tmp_path: Path) -> 
     assert [True, "v2.3", 1, 5] == [enabled["value"], model["value"], threshold["value"], count["value"]]
     assert ("mine", "FLAG_NOT_FOUND") == (unknown["value"], unknown["errorCode"])
     assert ("mine", "TARGETING_KEY_MISSING") == (keyless["value"], keyless["errorCode"])
+
+
+@pytest.mark.parametrize(("pin", "said"), SAID)
+def test_the_program_in_the_documentation_obeys_its_flag(node: Path, pin: str, said: str) -> None:
+    """Printed as it is, the guide's program shows what is pinned and reports what it did."""
+    shutil.copy(GUIDE / "app.mjs", node)
+    with serving("--pin", pin) as (address, printed):
+        command = ["node", "app.mjs", address, "lawyer-1"]
+        done = subprocess.run(command, cwd=node, capture_output=True, text=True, timeout=60, check=False)
+        assert (0, f"{said}\n") == (done.returncode, done.stdout), done.stderr
+        assert ["case-law-ai", "lawyer-1", "request"] == printed.readline().split()

@@ -16,13 +16,21 @@ from openfeature.evaluation_context import EvaluationContext
 
 from tests.servers import free_port
 
-PLAN = Path(__file__).parents[2] / "plans" / "examples" / "case-law.yaml"
+ROOT = Path(__file__).parents[2]
+GUIDE = ROOT / "docs" / "connecting"
+SAID = (
+    ("candidate", "v2.4: Smith v. Jones, Doe v. Roe"),
+    ("stable", "v2.3: Smith v. Jones"),
+    ("off", "search as it was before"),
+)
+"""What the guide's program prints where everyone gets one thing."""
+PLAN = ROOT / "plans" / "examples" / "case-law.yaml"
 USER = EvaluationContext("lawyer-1", {"tier": "standard", "email": "lawyer-1@mail.test"})
 VIP = EvaluationContext("lawyer-2", {"tier": "vip", "email": "lawyer-2@mail.test"})
 
 
 @contextmanager
-def _serving(*options: str) -> Iterator[tuple[str, IO[str]]]:
+def serving(*options: str) -> Iterator[tuple[str, IO[str]]]:
     """The address of a server with these options, and what it prints after `ready`; it ends with 0."""
     port = free_port()
     command = [sys.executable, "-m", "sluice", "serve", str(PLAN), "--port", str(port), *options]
@@ -51,7 +59,7 @@ def test_a_real_client_gets_what_was_asked_for(
     options: tuple[str, ...], context: EvaluationContext, expected: tuple[bool, str, float]
 ) -> None:
     """A pin is for everyone; a phase has its exposure, its lists and the settings adjusted before it."""
-    with _serving(*options) as (address, _):
+    with serving(*options) as (address, _):
         api.set_provider(OFREPProvider(address), domain="serve")
         value = api.get_client("serve").get_object_value("case-law-ai", {}, context)
     assert isinstance(value, dict)
@@ -61,7 +69,7 @@ def test_a_real_client_gets_what_was_asked_for(
 def test_what_is_tracked_is_printed_and_slips_are_told() -> None:
     """One line an outcome; an event that no metric knows comes back with what was meant."""
     told = [{"flag": "case-law-ai", "targetingKey": "u-1", "event": event} for event in ("request", "eror")]
-    with _serving() as (address, printed):
+    with serving() as (address, printed):
         receipt = httpx.post(f"{address}/v1/track", json=told, trust_env=False)
         lines = [printed.readline().split() for _ in told]
         elsewhere = httpx.get(f"{address}/v1/rollouts", trust_env=False)
@@ -77,3 +85,19 @@ def test_an_unknown_phase_is_wrong_usage() -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "--phase gamma: case-law-v24 has alpha, beta, majority, ga" in done.stderr
+
+
+@pytest.mark.parametrize(("pin", "said"), SAID)
+def test_the_program_in_the_documentation_obeys_its_flag(pin: str, said: str) -> None:
+    """Printed as it is, the guide's program shows what is pinned and reports what it did."""
+    with serving("--pin", pin) as (address, printed):
+        command = [sys.executable, str(GUIDE / "app.py"), address, "lawyer-1"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        assert (0, f"{said}\n") == (done.returncode, done.stdout), done.stderr
+        assert ["case-law-ai", "lawyer-1", "request"] == printed.readline().split()
+
+
+@pytest.mark.parametrize("program", sorted(GUIDE.glob("app.*")), ids=lambda path: path.name)
+def test_the_guide_prints_the_programs_that_are_run(program: Path) -> None:
+    """The page has each file whole."""
+    assert program.read_text(encoding="utf-8") in (ROOT / "docs" / "connecting.md").read_text(encoding="utf-8")

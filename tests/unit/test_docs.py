@@ -1,6 +1,7 @@
 """The documentation is executed: plans load, commands exist and run, links lead somewhere, lists are complete."""
 
 import ast
+import json
 import re
 import shlex
 import subprocess
@@ -15,9 +16,12 @@ from packaging.requirements import Requirement
 from typer.core import TyperGroup
 from typer.testing import CliRunner
 
+from plans.listeners import Event
 from plans.load import loads
 from rollout.model import Status, Verb, Verdict
+from scripts import plan_fields
 from sluice.cli import app
+from sluice.errors import CommandError
 from sluice.settings import Settings
 from tests.markdown import PAGES, ROOT, Block, blocks
 
@@ -125,6 +129,32 @@ def test_operating_page_lists_every_setting() -> None:
     text = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
     listed = set(re.findall(r"^\| (?:`\w+` )?\| `SLUICE_(\w+)` \|", text, re.MULTILINE))
     assert {field.name.upper() for field in fields(Settings)} == listed
+
+
+def test_operating_page_explains_every_exit_code() -> None:
+    """The table of exit codes has 0 and each code that an ending of a command has."""
+    text = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
+    listed = {int(code) for code in re.findall(r"^\| (\d) \|", text, re.MULTILINE)}
+    assert {0, *(ending.code for ending in CommandError.__subclasses__())} == listed
+
+
+def test_every_field_of_a_plan_is_explained() -> None:
+    """docs/plan-fields.md is what the model gives now, every field of every part of the schema says what it takes."""
+    written = (ROOT / "docs" / "plan-fields.md").read_text(encoding="utf-8")
+    assert plan_fields.page() == written, "run `make docs`"
+    assert [] == re.findall(r"^\| `\w+` \|  \|.*", written, re.MULTILINE)
+    schema = json.loads((ROOT / "plans" / "plan.schema.json").read_text(encoding="utf-8"))
+    parts = [schema, *schema["$defs"].values(), *(one for d in schema["$defs"].values() for one in d.get("anyOf", ()))]
+    fields = {name for part in parts for name in part.get("properties", ())}
+    assert set() == fields - set(re.findall(r"^\| `(\w+)` \|", written, re.MULTILINE))
+
+
+def test_every_event_has_its_runbook() -> None:
+    """Whatever people are told of has a section that says what to do."""
+    text = (ROOT / "docs" / "runbooks.md").read_text(encoding="utf-8")
+    sections = dict(re.findall(r"^## (\w+)\n\n(.+?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL))
+    assert set(Event) <= set(sections)
+    assert [] == [event for event in Event if "**Do:**" not in sections[event]]
 
 
 def _completed(text: str) -> str:
