@@ -8,7 +8,9 @@ from prefect.client.orchestration import SyncPrefectClient
 
 from flows import approvals
 from flows.house import House
+from flows.identity import clicked
 from rollout.model import RolloutState, Status, Verb
+from state.errors import RefusedError
 from state.seen import Seen
 from state.step import Outcome, command
 
@@ -25,17 +27,21 @@ def take_answer(house: House, client: SyncPrefectClient, run: UUID, state: Rollo
     answer = approvals.answer(client, run, state)
     if answer is None:
         return None
-    outcome = command(
-        house.store,
-        state.name,
-        Verb(answer.decision),
-        approvals.who(answer.approver),
-        answer.reason,
-        house.clock.now(),
-        seen=Seen(phase=state.phase, question=state.question),
-    )
+    outcome = carried_out(house, state, answer)
+    if not outcome.accepted:
+        approvals.refuse(client, run, state, outcome.why or "")
     approvals.forget(client, run, state)
     return outcome
+
+
+def carried_out(house: House, state: RolloutState, answer: approvals.Answer) -> Outcome:
+    """The answer made a command; one by nobody that is known, where somebody must be, is refused before that."""
+    verb, seen = Verb(answer.decision), Seen(phase=state.phase, question=state.question)
+    try:
+        by = clicked(house, verb, answer.approver, answer.code)
+    except RefusedError as error:
+        return Outcome(False, state.revision, "", str(error))
+    return command(house.store, state.name, verb, by, answer.reason, house.clock.now(), seen=seen)
 
 
 def abort(house: House, name: str, reason: str = CANCELLED) -> Outcome:

@@ -7,7 +7,8 @@ the rollout and the number of the question: an answer to an earlier question is 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from enum import StrEnum
+from typing import Any, Literal
 from uuid import UUID
 
 from prefect.client.orchestration import SyncPrefectClient
@@ -26,6 +27,13 @@ UNIDENTIFIED = "Prefect UI (unidentified)"
 LONGEST_NAME = 80
 
 
+class Codes(StrEnum):
+    """Whether an approval in Prefect's UI needs a code: where there are keys."""
+
+    NONE = "none"
+    ASKED = "asked"
+
+
 class Answer(BaseModel):
     """What the form asks for; `decision` has no default, so that resuming without one decides nothing."""
 
@@ -36,6 +44,7 @@ class Answer(BaseModel):
     )
     reason: str = Field(default="", description="Kept in the journal.", max_length=2000)
     approver: str = Field(default="", title="Your name", description="Kept as claimed: nobody checks it.")
+    code: str = Field(default="", title="Your approval code", description="The six digits that your device shows now.")
 
 
 def keyset(name: str, question: int) -> Keyset:
@@ -55,11 +64,17 @@ def suspended(state: RolloutState, name: str) -> State:
 
 
 def ask(
-    client: SyncPrefectClient, run: UUID, plan: Plan, state: RolloutState, evidence: Evidence, page: str | None
+    client: SyncPrefectClient,
+    run: UUID,
+    plan: Plan,
+    state: RolloutState,
+    evidence: Evidence,
+    page: str | None,
+    codes: Codes,
 ) -> None:
     """Save the form of the open question with the run; nothing is suspended yet."""
     asked = keyset(state.name, state.question)
-    runs.write_input(client, run, asked["schema"], Answer.model_json_schema())
+    runs.write_input(client, run, asked["schema"], form(codes))
     tell(client, run, plan, state, evidence, page)
 
 
@@ -67,7 +82,8 @@ def tell(
     client: SyncPrefectClient, run: UUID, plan: Plan, state: RolloutState, evidence: Evidence, page: str | None
 ) -> None:
     """Show this evidence on the form of the open question; `page` is where there is more of it."""
-    text = question_text(plan, state, evidence, page)
+    refused = runs.read_input(client, run, _refused(state))
+    text = question_text(plan, state, evidence, page, str(refused) if refused else None)
     runs.write_input(client, run, keyset(state.name, state.question)["description"], text)
 
 
@@ -82,6 +98,21 @@ def answer(client: SyncPrefectClient, run: UUID, state: RolloutState) -> Answer 
         return None
 
 
+def refuse(client: SyncPrefectClient, run: UUID, state: RolloutState, why: str) -> None:
+    """Keep for the form of the open question why its last answer did not count."""
+    runs.write_input(client, run, _refused(state), why)
+
+
+def form(codes: Codes) -> dict[str, Any]:
+    """The fields of the question: a code is asked for where there are keys, and the name is then the key's."""
+    schema = Answer.model_json_schema()
+    if codes is Codes.NONE:
+        del schema["properties"]["code"]
+    else:
+        schema["properties"]["approver"] |= {"title": "Your e-mail address", "description": "As your key has it."}
+    return schema
+
+
 def forget(client: SyncPrefectClient, run: UUID, state: RolloutState) -> None:
     """Drop an answer that was dealt with, so that the same question can be asked again."""
     runs.drop_input(client, run, keyset(state.name, state.question)["response"])
@@ -93,13 +124,16 @@ def who(claimed: str) -> str:
     return f"{name} (as claimed)" if name else UNIDENTIFIED
 
 
-def question_text(plan: Plan, state: RolloutState, evidence: Evidence, page: str | None = None) -> str:
+def question_text(
+    plan: Plan, state: RolloutState, evidence: Evidence, page: str | None = None, refused: str | None = None
+) -> str:
     """The question with what the answer should rest on, in Markdown."""
     leaving, entering = plan.phases[state.phase], plan.phases[state.phase + 1]
     grows = f"{percent(plan.exposure(state.phase))} → {percent(plan.exposure(state.phase + 1))}"
     return "\n\n".join(
         (
             f"### {escape(plan.name)}: leave {escape(title(leaving.name))} for {escape(title(entering.name))}?",
+            f"**The last answer did not count: {escape(refused)}**" if refused else "",
             f"{escape(plan.summary)}" if plan.summary else "",
             f"Exposure {grows}. {_since(plan, state.entered)}",
             f"**{escape(state.reason)}**" if state.reason else "",
@@ -108,6 +142,10 @@ def question_text(plan: Plan, state: RolloutState, evidence: Evidence, page: str
             "Resuming without a decision advances nothing. Cancel aborts the rollout: everybody goes back to stable.",
         )
     )
+
+
+def _refused(state: RolloutState) -> str:
+    return f"sluice-{state.name}-q{state.question}-refused"
 
 
 def _since(plan: Plan, entered: datetime | None) -> str:

@@ -18,6 +18,7 @@ from flows import runs
 from flows.appearance import short
 from flows.approvals import who
 from flows.house import House, open_house
+from flows.identity import clicked, named
 from flows.markdown import bullets, escape, table, timeline_table
 from gates.judge import unsupported
 from plans.load import check
@@ -26,6 +27,7 @@ from plans.schema import Plan
 from plans.timeline import timeline, warnings
 from rollout.model import Verb
 from state import step
+from state.credentials import Scope
 from state.errors import StoreError
 from state.step import Outcome
 
@@ -34,13 +36,14 @@ PAGE = "result"
 
 
 @flow(name="submit-plan", persist_result=False)
-def submit_plan(plan: str, digest: str = "", your_name: str = "") -> State:
+def submit_plan(plan: str, digest: str = "", your_name: str = "", code: str = "") -> State:
     """Check a plan, and submit it once you have seen what it does.
 
     Args:
         plan: The whole plan file, pasted.
         digest: Leave empty to check only. To submit for real, paste the digest that the check showed.
-        your_name: Kept in the journal as claimed.
+        your_name: Kept in the journal as claimed; where there are keys, the e-mail address of yours.
+        code: Where there are keys, the code that your device shows now.
 
     """
     house = open_house(PROCESS)
@@ -63,7 +66,7 @@ def submit_plan(plan: str, digest: str = "", your_name: str = "") -> State:
             f"This plan's digest is `{known}`, not the one you pasted: it changed since it was checked. Check it again."
         )
         return refused("Refused: another digest", f"### Nothing was stored\n\n{words}")
-    return submitted(house, plan, your_name)
+    return submitted(house, plan, your_name, code)
 
 
 @flow(name="kill-flag", persist_result=False)
@@ -73,9 +76,9 @@ def kill_flag(flag: str, reason: str, your_name: str = "") -> State:
 
 
 @flow(name="restore-flag", persist_result=False)
-def restore_flag(flag: str, reason: str = "", your_name: str = "") -> State:
+def restore_flag(flag: str, reason: str = "", your_name: str = "", code: str = "") -> State:
     """Lift a flag's kill switch, and nothing else."""
-    return _switch(flag, "restore", reason, your_name)
+    return _switch(flag, "restore", reason, your_name, code)
 
 
 @flow(name="rollback-flag", persist_result=False)
@@ -89,9 +92,9 @@ def rollback_flag(flag: str, reason: str, your_name: str = "") -> State:
 
 
 @flow(name="approve", persist_result=False)
-def approve(rollout: str, reason: str = "", your_name: str = "") -> State:
+def approve(rollout: str, reason: str = "", your_name: str = "", code: str = "") -> State:
     """Answer the question that a rollout waits with: yes, go on to the next phase."""
-    return _ask(Verb.APPROVE, rollout, reason, your_name)
+    return _ask(Verb.APPROVE, rollout, reason, your_name, code=code)
 
 
 @flow(name="abort", persist_result=False)
@@ -107,35 +110,36 @@ def hold(rollout: str, reason: str, your_name: str = "") -> State:
 
 
 @flow(name="resume", persist_result=False)
-def resume(rollout: str, reason: str, at_phase: str = "", your_name: str = "") -> State:
+def resume(rollout: str, reason: str, at_phase: str = "", your_name: str = "", code: str = "") -> State:
     """Take up a held, reverted or disabled rollout again; without a phase, in the one it stopped in."""
-    return _ask(Verb.RESUME, rollout, reason, your_name, {"phase": at_phase} if at_phase else {})
+    return _ask(Verb.RESUME, rollout, reason, your_name, {"phase": at_phase} if at_phase else {}, code)
 
 
 @flow(name="set", persist_result=False)
-def set_settings(rollout: str, settings: str, reason: str = "", your_name: str = "") -> State:
+def set_settings(rollout: str, settings: str, reason: str = "", your_name: str = "", code: str = "") -> State:
     """Change settings of the candidate now and for all later phases.
 
     Args:
         rollout: The rollout's name.
         settings: One KEY=VALUE a line, for example min_confidence=0.8
         reason: Kept in the journal.
-        your_name: Kept in the journal as claimed.
+        your_name: Kept in the journal as claimed; where there are keys, the e-mail address of yours.
+        code: Where there are keys, the code that your device shows now.
 
     """
-    return _ask(Verb.SET, rollout, reason, your_name, {"settings": dict(map(_setting, settings.split()))})
+    return _ask(Verb.SET, rollout, reason, your_name, {"settings": dict(map(_setting, settings.split()))}, code)
 
 
 @flow(name="advance", persist_result=False)
-def advance(rollout: str, reason: str = "", your_name: str = "") -> State:
+def advance(rollout: str, reason: str = "", your_name: str = "", code: str = "") -> State:
     """Skip the rest of a phase's hold; refused while a criterion blocks."""
-    return _ask(Verb.ADVANCE, rollout, reason, your_name)
+    return _ask(Verb.ADVANCE, rollout, reason, your_name, code=code)
 
 
 @flow(name="extend", persist_result=False)
-def extend(rollout: str, duration: str, reason: str = "", your_name: str = "") -> State:
+def extend(rollout: str, duration: str, reason: str = "", your_name: str = "", code: str = "") -> State:
     """Hold the present phase longer, for example 3d or 12h."""
-    return _ask(Verb.EXTEND, rollout, reason, your_name, {"duration": duration})
+    return _ask(Verb.EXTEND, rollout, reason, your_name, {"duration": duration}, code)
 
 
 @flow(name="back", persist_result=False)
@@ -175,12 +179,11 @@ def checked(house: House, plan: Plan, known: str, problems: list[str]) -> str:
     )
 
 
-def submitted(house: House, text: str, your_name: str) -> State:
+def submitted(house: House, text: str, your_name: str, code: str = "") -> State:
     """Store the plan as a rollout."""
     try:
-        result = step.submit(
-            house.store, text, who(your_name), house.clock.now(), known=house.known, unsupported=unsupported
-        )
+        by = named(house, Scope.ROLLOUTS_SUBMIT, your_name, code)
+        result = step.submit(house.store, text, by, house.clock.now(), known=house.known, unsupported=unsupported)
     except StoreError as error:
         return refused("Refused", escape(error))
     news = "Submitted" if result.created else "Already there"
@@ -199,10 +202,13 @@ def refused(name: str, page: str) -> State:
     return Failed(name=short(name), message=short(name))
 
 
-def _ask(verb: Verb, name: str, reason: str, your_name: str, args: Mapping[str, JsonValue] | None = None) -> State:
+def _ask(
+    verb: Verb, name: str, reason: str, your_name: str, args: Mapping[str, JsonValue] | None = None, code: str = ""
+) -> State:
     house = open_house(PROCESS)
     try:
-        outcome = step.command(house.store, name, verb, who(your_name), reason, house.clock.now(), args=args)
+        by = clicked(house, verb, your_name, code)
+        outcome = step.command(house.store, name, verb, by, reason, house.clock.now(), args=args)
     except StoreError as error:
         return refused("Refused", escape(error))
     return _told(str(verb), name, outcome)
@@ -214,11 +220,11 @@ def _told(verb: str, name: str, outcome: Outcome) -> State:
     return refused(f"Refused: {outcome.why}", f"### Nothing was changed\n\n{escape(outcome.why)}")
 
 
-def _switch(flag: str, verb: str, reason: str, your_name: str) -> State:
+def _switch(flag: str, verb: str, reason: str, your_name: str, code: str = "") -> State:
     house = open_house(PROCESS)
     turn = house.store.kill if verb == "kill" else house.store.restore
     try:
-        switched = turn(flag, who(your_name), reason, house.clock.now())
+        switched = turn(flag, clicked(house, Verb(verb), your_name, code), reason, house.clock.now())
     except StoreError as error:
         return refused("Refused", escape(error))
     return done(f"Done: {verb} {flag}", f"### {escape(verb)} {escape(flag)}\n\n{escape(switched['effect'])}")

@@ -20,6 +20,7 @@ from flows.answers import abort, take_answer
 from flows.appearance import ended, unattended, wanted
 from flows.artifacts import publish
 from flows.house import Deleted, House
+from flows.identity import codes
 from flows.settle import Move
 from state.store import Live, Rollout, UnknownError
 from state.tables import ClockKind
@@ -117,7 +118,8 @@ def dress(house: House, client: SyncPrefectClient, run: FlowRun, rollout: Rollou
         return
     look = wanted(rollout.plan, rollout, house.clock)
     if look.type is StateType.PAUSED:
-        approvals.ask(client, run.id, rollout.plan, rollout.state, rollout.evidence, house.page(rollout.name))
+        page = house.page(rollout.name)
+        approvals.ask(client, run.id, rollout.plan, rollout.state, rollout.evidence, page, codes(house))
     present = runs.find(client, run.id)
     if present is not None and present.state_id == run.state_id:
         runs.force(client, run.id, settle.earlier(run.state, look) if run.state else look)

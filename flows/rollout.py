@@ -23,6 +23,7 @@ from flows.answers import take_answer
 from flows.appearance import ended, short, wanted
 from flows.artifacts import publish
 from flows.house import House, open_house
+from flows.identity import codes
 from flows.reconcile import lease_name
 from rollout.decide import due
 from rollout.describe import effect
@@ -65,7 +66,7 @@ def attend(house: House, client: SyncPrefectClient, run: UUID, name: str) -> Sta
         return ended(visited.state, house.store.journal(name))
     look = wanted(visited.plan, visited, house.clock)
     if look.type is StateType.PAUSED:
-        approvals.ask(client, run, visited.plan, visited.state, visited.evidence, house.page(name))
+        approvals.ask(client, run, visited.plan, visited.state, visited.evidence, house.page(name), codes(house))
     return look
 
 

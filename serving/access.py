@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from enum import StrEnum
 from functools import cache
 
-from rollout.model import Verb
 from serving.stream import STREAM_PATH
 from state.credentials import Key, Scope
 
@@ -42,7 +41,7 @@ ROUTES: Mapping[tuple[str, str], Need] = {
     ("GET", "/v1/agenda"): READ,
     ("GET", "/v1/agenda.ics"): READ,
     ("POST", "/v1/rollouts"): SUBMIT,
-    ("POST", "/v1/rollouts/{name}/commands"): ABORT,  # and what the verb needs, see VERBS
+    ("POST", "/v1/rollouts/{name}/commands"): ABORT,  # and what the verb needs, see `scope_of`
     ("POST", "/v1/flags/{key}/kill"): ABORT,
     ("POST", "/v1/flags/{key}/rollback"): ABORT,
     ("POST", "/v1/flags/{key}/restore"): Scope.ROLLOUTS_APPROVE,
@@ -56,7 +55,7 @@ ROUTES: Mapping[tuple[str, str], Need] = {
     ("GET", "/openapi.json"): Without.SCOPE,
     ("GET", "/"): READ,
     ("GET", "/rollouts/{name}"): READ,
-    ("POST", PRESS): ABORT,  # and what the verb needs, see VERBS
+    ("POST", PRESS): ABORT,  # and what the verb needs, see `scope_of`
     ("GET", "/board/changes"): READ,
     ("GET", "/healthz"): Without.KEY,  # says nothing of any rollout; load balancers hold no keys
     ("GET", "/board/{file}"): Without.KEY,  # the scripts and styles of this program, which the sign-in page needs
@@ -64,15 +63,6 @@ ROUTES: Mapping[tuple[str, str], Need] = {
     ("POST", SIGN_IN): Without.KEY,
     ("POST", SIGN_OUT): Without.KEY,
 }
-
-VERBS: Mapping[Verb, Scope] = {
-    Verb.ABORT: ABORT,
-    Verb.HOLD: ABORT,
-    Verb.BACK: ABORT,
-    Verb.KILL: ABORT,
-    Verb.ROLLBACK: ABORT,
-}
-"""What takes exposure back needs less right than everything else a person may ask, which needs `rollouts:approve`."""
 
 
 def need(method: str, path: str) -> Need:
@@ -84,11 +74,6 @@ def need(method: str, path: str) -> Need:
 def takes_form(path: str) -> bool:
     """Whether a path is where the board's own forms are sent, and nothing else."""
     return path in {SIGN_IN, SIGN_OUT} or PRESSED.fullmatch(path) is not None
-
-
-def scope_of(verb: Verb) -> Scope:
-    """What a person needs to ask for a verb."""
-    return VERBS.get(verb, Scope.ROLLOUTS_APPROVE)
 
 
 def refusal(key: Key, scope: Scope) -> str | None:

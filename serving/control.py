@@ -12,13 +12,14 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import PlainTextResponse
 from pydantic import AfterValidator
 
-from serving.access import refusal, scope_of
+from serving.access import refusal
 from serving.author import Author, author
 from serving.calendar import CONTENT_TYPE, calendar
 from serving.desk import Desk, Json
 from serving.flags import KEY
 from serving.refusals import StrictRoute
 from serving.shapes import Asked, AskedCommand, AskedWho, Who
+from state.credentials import scope_of
 from state.errors import UnknownError
 from state.seen import Seen
 

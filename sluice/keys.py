@@ -15,6 +15,7 @@ from sluice import render
 from sluice.errors import UsageError
 from sluice.options import AsJson, By, Data, emit, login, settings
 from state.clock import wall
+from state.codes import enrolment
 from state.credentials import Key, Scope
 from state.database import connect, migrate, open_folder, sqlite_url
 from state.store import Store
@@ -22,6 +23,10 @@ from state.store import Store
 PROCESS = "cli"
 EMAIL = re.compile(r"[^\s@<>]+@[^\s@<>]+")
 LONGEST = 80
+IN_FORMS = (Scope.ROLLOUTS_APPROVE, Scope.ROLLOUTS_SUBMIT)
+"""What Prefect's forms take a code for."""
+ONCE = "This is shown once: store it now."
+FOR_CODES = " The second line goes into an authenticator app, whose codes Prefect's forms ask for."
 NAMED = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._@-]*")
 
 Name = Annotated[str, typer.Argument(help="What the key is called, for example ci or ana-laptop.", show_default=False)]
@@ -46,8 +51,10 @@ def create(
     _checked(name, person)
     with _store(data) as store:
         key, secret = store.create_key(name, person, scope, by or login(), wall())
-    told = [("key", secret), *_about(key), ("", "The secret is shown this once and is not kept: store it now.")]
-    emit(_json(key) | {"secret": secret}, render.pairs(told), as_json=as_json)
+        device = enrolment(store.enrol(key), person) if person and any(map(key.may, IN_FORMS)) else None
+    codes = [("for your device", device)] if device else []
+    told = [("key", secret), *codes, *_about(key), ("", ONCE + (FOR_CODES if device else ""))]
+    emit(_json(key) | {"secret": secret, "enrolment": device}, render.pairs(told), as_json=as_json)
 
 
 def list_(*, data: Data = None, as_json: AsJson = False) -> None:

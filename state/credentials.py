@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from rollout.model import Verb
+
 MARK = "sluice"
 PREFIX_BYTES = 4
 SECRET_BYTES = 32
@@ -44,6 +46,10 @@ INCLUDES: Mapping[Scope, frozenset[Scope]] = {
 """Whoever may move a rollout may look at it, and whoever may raise exposure may take it back."""
 
 
+LOWERS = frozenset({Verb.ABORT, Verb.HOLD, Verb.BACK, Verb.KILL, Verb.ROLLBACK})
+"""What takes exposure back, or keeps it, needs less right than everything else a person may ask."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Key:
     """A key as the store holds it; `person` is None for a service, `last_used` is the hour it was last seen in.
@@ -72,6 +78,11 @@ class Key:
     def may(self, scope: Scope) -> bool:
         """Whether the key allows something."""
         return any(scope in INCLUDES[granted] for granted in self.scopes)
+
+
+def scope_of(verb: Verb) -> Scope:
+    """What a person needs to ask for a verb."""
+    return Scope.ROLLOUTS_ABORT if verb in LOWERS else Scope.ROLLOUTS_APPROVE
 
 
 def new_secret(random: Callable[[int], bytes]) -> tuple[str, str]:

@@ -12,7 +12,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import RedirectResponse, Response
 from pydantic import ValidationError
 
-from serving.access import PRESS, refusal, scope_of
+from serving.access import PRESS, refusal
 from serving.board import session
 from serving.board.presses import Pressed, press, presses
 from serving.board.session import fields
@@ -24,7 +24,7 @@ from serving.keyring import CALLER, Keyring
 from serving.refusals import StrictRoute
 from serving.shapes import run_url
 from state.buckets import read_buckets
-from state.credentials import Key
+from state.credentials import Key, scope_of
 from state.errors import RefusedError, UnknownError
 from state.seen import Seen
 

@@ -12,10 +12,9 @@ from pydantic import BaseModel, ConfigDict
 from rollout.commands import carry_out, refusal
 from rollout.describe import effect, percent, title
 from rollout.model import Command, Status, Verb
-from serving.access import scope_of
 from serving.desk import Desk
 from serving.shapes import Why
-from state.credentials import Key
+from state.credentials import Key, scope_of
 from state.errors import RefusedError
 from state.rows import Rollout
 from state.seen import Seen

@@ -30,7 +30,8 @@ def test_a_secret_is_shown_once(tmp_path: Path) -> None:
     made = keys(tmp_path, *ALL)
     assert made["secret"].startswith(f"sluice_{made['prefix']}_")
     (listed,) = keys(tmp_path, "list")
-    assert made == listed | {"secret": made["secret"]}
+    assert made == listed | {"secret": made["secret"], "enrolment": made["enrolment"]}
+    assert made["enrolment"].startswith("otpauth://totp/Sluice:ana%40example.com?secret=")
     assert ("person", ["flags:read", "rollouts:approve"]) == (listed["kind"], listed["scopes"])
 
 
