@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from enum import StrEnum
-from functools import cache
+from functools import cache, lru_cache
 
 from serving.stream import STREAM_PATH
 from state.credentials import Key, Scope
@@ -83,6 +83,7 @@ def refusal(key: Key, scope: Scope) -> str | None:
     return f"the key {key.name} has {', '.join(sorted(key.scopes))}; this needs {scope}"
 
 
+@lru_cache(maxsize=1024)
 def _patterned(method: str, path: str) -> Need:
     found = (ROUTES[route] for route, pattern in _patterns() if route[0] == method and pattern.fullmatch(path))
     return next(found, Scope.ADMIN)
