@@ -19,6 +19,7 @@ from plans.load import Known
 from state.clock import Clock
 from state.database import DATA_FOLDER, connect, migrate, url_from_environment
 from state.events import Events
+from state.keyfile import secrets_from_environment
 from state.store import Store
 
 
@@ -87,7 +88,7 @@ def open_house(process: str) -> House:
     sources = usable(folder)
     engine = connect(url_from_environment())
     migrate(engine)
-    store = Store(engine, process, settle)
+    store = Store(engine, process, settle, secrets_from_environment())
     clock = Clock(store)
     return House(
         store=store,

@@ -84,6 +84,7 @@ def as_line(notice: Notification) -> str:
             "event": notice.event,
             "title": notice.title,
             "body": notice.body,
+            "head": notice.head,
         },
         ensure_ascii=False,
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,6 +16,8 @@ import httpx
 from sqlalchemy.exc import SQLAlchemyError
 
 from serving.watch import Watch
+from state.leases import Beat
+from state.sealing import Head
 from state.store import Store
 
 GUARD = "guard"
@@ -64,20 +66,25 @@ class Health:
             return self._kept[1]
 
     async def _ask(self) -> Report:
-        (database, age), (prefect, runner, deployments) = await asyncio.gather(self._database(), self._orchestrator())
+        (database, age, head), (prefect, runner, deployments) = await asyncio.gather(
+            self._database(), self._orchestrator()
+        )
         guard = "never swept" if age is None else "ok" if age <= GUARD_STALE.total_seconds() else "late"
         parts = {"database": database, "prefect": prefect, "runner": runner, "deployments": deployments, GUARD: guard}
         missing = tuple(name for name, state in parts.items() if state != "ok")
-        return Report(missing, age, parts | {"flags_age_seconds": self._watch.age})
+        return Report(missing, age, parts | {"flags_age_seconds": self._watch.age, "journal_head": head})
 
-    async def _database(self) -> tuple[str, float | None]:
-        """Whether the store can be read, and how long ago the guard last swept."""
+    async def _database(self) -> tuple[str, float | None, str | None]:
+        """Whether the store can be read, how long ago the guard last swept, and the head of the journals."""
         try:
-            beats = await asyncio.wait_for(asyncio.to_thread(self._store.beats), DEADLINE_SECONDS)
+            beats, head = await asyncio.wait_for(asyncio.to_thread(self._read), DEADLINE_SECONDS)
         except (TimeoutError, SQLAlchemyError):
-            return "unreachable", None
+            return "unreachable", None, None
         beat = beats.get(GUARD)
-        return "ok", None if beat is None else max(0.0, (self._real() - beat.at).total_seconds())
+        return "ok", None if beat is None else max(0.0, (self._real() - beat.at).total_seconds()), str(head)
+
+    def _read(self) -> tuple[Mapping[str, Beat], Head]:
+        return self._store.beats(), self._store.head()
 
     async def _orchestrator(self) -> tuple[str, str, str]:
         """Prefect's server, its runner and its deployments; a runner shows by its deployments being polled."""

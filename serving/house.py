@@ -30,6 +30,7 @@ from serving.watch import Watch
 from state.clock import Clock
 from state.database import DATA_FOLDER, connect, migrate
 from state.events import Events
+from state.keyfile import secrets_from_environment
 from state.store import Store
 
 PROCESS = "flag server"
@@ -56,7 +57,7 @@ class House:
         """
         engine = connect(url)
         migrate(engine)
-        store = Store(engine, PROCESS, settle)
+        store = Store(engine, PROCESS, settle, secrets_from_environment(environment))
         if lock is Lock.ALWAYS:
             expect_keys(store)
         folder = Path(environment.get("SLUICE_DATA", DATA_FOLDER))

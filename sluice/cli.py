@@ -70,6 +70,7 @@ COMMANDS = {
     "replay": Shown(
         ROLLOUTS, "replay:replay", "Derive every journaled decision once more, and say whether it is identical."
     ),
+    "audit": Shown(ROLLOUTS, "audit:AUDIT", "Whether the journals are what was written."),
     "evidence": Shown(
         ROLLOUTS, "evidence:evidence", "The buckets that a rollout was judged by, a row per metric and cohort."
     ),

@@ -23,6 +23,7 @@ from sluice.settings import Settings
 from sluice.up import Say, prepare
 from state.clock import Clock
 from state.database import connect, migrate, sqlite_url
+from state.keyfile import key_file, read_secrets
 from state.store import Store
 
 STOP_PATIENCE = 15.0
@@ -71,7 +72,7 @@ def store_at(data: Path, start: datetime) -> tuple[Store, Clock]:
     prepare(data)
     engine = connect(sqlite_url(data))
     migrate(engine)
-    store = Store(engine, "demo", settle)
+    store = Store(engine, "demo", settle, read_secrets(key_file(data, None)))
     clock = Clock(store)
     store.accelerate(start, RATE, clock.real())
     store.reported(start)

@@ -18,6 +18,7 @@ from sluice.settings import Settings
 from state.clock import Clock
 from state.credentials import Key, holder
 from state.database import connect, migrate, sqlite_url
+from state.keyfile import key_file, read_secrets
 from state.seen import Seen
 from state.store import Store
 
@@ -37,7 +38,7 @@ class Local(Desk):
         """The store that the settings name, its tables brought up to date."""
         engine = connect(settings.database_url or sqlite_url(settings.data))
         migrate(engine)
-        store = Store(engine, PROCESS, settle)
+        store = Store(engine, PROCESS, settle, read_secrets(key_file(settings.data, settings.audit_key)))
         return cls(
             store=store,
             clock=Clock(store),

@@ -24,8 +24,10 @@ def watched(done: Iterable[T], total: int, what: str) -> Iterator[T]:
     try:
         for one in done:
             yield one
+            if not console.is_terminal:
+                continue
             bar.advance(task)
-            if console.is_terminal and not bar.live.is_started and time.monotonic() - began > LONG:
+            if not bar.live.is_started and time.monotonic() - began > LONG:
                 bar.start()
     finally:
         bar.stop()

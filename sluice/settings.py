@@ -25,7 +25,10 @@ PREFECT_PORT = 4200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Where this Sluice keeps its data and listens; `server` and `key` name another one to talk to instead."""
+    """Where this Sluice keeps its data and listens; `server` and `key` name another one to talk to instead.
+
+    `audit_key` is the file of the secrets that seal the journals, where that is not in the data folder.
+    """
 
     data: Path = HERE
     host: str = "127.0.0.1"
@@ -34,6 +37,7 @@ class Settings:
     database_url: str | None = None
     server: str | None = None
     key: str | None = None
+    audit_key: str | None = None
     environment: str = "default"
 
     @property

@@ -187,7 +187,8 @@ def child_environment(settings: Settings, inherited: Mapping[str, str]) -> dict[
     kept = {k: v for k, v in inherited.items() if not k.startswith("PREFECT_") or k.startswith("PREFECT_SERVER_")}
     data = settings.data.resolve()
     database = {"SLUICE_DATABASE_URL": settings.database_url} if settings.database_url else {}
-    return kept | database | {
+    sealed = {"SLUICE_AUDIT_KEY": str(Path(settings.audit_key).resolve())} if settings.audit_key else {}
+    return kept | database | sealed | {
         "SLUICE_DATA": str(data),
         "SLUICE_ENVIRONMENT": settings.environment,
         "SLUICE_BOARD": settings.url,

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, func, select
 
+from state.chain import head
 from state.rows import Notification, notification
 from state.tables import DeliveryStatus, deliveries, outbox, rollouts
 from state.transactions import Transactions
@@ -171,4 +172,5 @@ def _message(tx: Connection, channel: str, taken: tuple[int, int]) -> Message:
         .order_by(outbox.c.id)
     )
     found = tx.execute(query).all()
-    return Message(channel, number, attempt, found[0].first_at, tuple(map(notification, found)))
+    end = head(tx)
+    return Message(channel, number, attempt, found[0].first_at, tuple(notification(row, end) for row in found))

@@ -15,8 +15,18 @@ from rollout.describe import effect
 from rollout.exposure import Flag
 from rollout.model import LIVE, RolloutState, Transition, Verb
 from state import rows
+from state.chain import Line, append
 from state.errors import StaleStateError, UnknownError
-from state.journaling import SUBMIT, Change, change_flag, journal_transition, lock_flag, move
+from state.journaling import (
+    SUBMIT,
+    Change,
+    change_flag,
+    lock_flag,
+    move,
+    served_json,
+    tell,
+    transition_line,
+)
 from state.rows import FlagEntry
 from state.tables import Switch, flag_journal, flags, rollouts
 from state.transactions import Transactions
@@ -102,10 +112,12 @@ class Flags(Transactions):
             live = self._live(tx, row)
             transition = None if live is None else switching(live[0], by, reason, now)
             columns = {"switch": str(to), "switch_by": by, "switch_reason": reason, "switch_at": now}
+            lines: list[Line] = []
             if live is not None and transition is not None:
-                columns["value"] = self._note(tx, live[1], transition)
+                columns["value"], *lines = self._note(tx, live[1], transition)
             revision = None if transition is None else transition.after.revision
-            change_flag(tx, row, Change(now, verb, by, reason, revision, self.process), columns)
+            why = Change(now, verb, by, reason, revision, self.process)
+            append(tx, self.secrets, (*lines, change_flag(tx, row, why, columns)))
             changed = lock_flag(tx, key)
             return _switched(changed, self._effect(changed, transition, live))
 
@@ -118,12 +130,14 @@ class Flags(Transactions):
             return None
         return rows.state(found, killed=row.switch == Switch.OFF), found
 
-    def _note(self, tx: Connection, row: Any, transition: Transition) -> str:
-        """Move the live rollout one revision on and give what the flag serves of it."""
+    def _note(self, tx: Connection, row: Any, transition: Transition) -> tuple[str, Line]:
+        """Move the live rollout one revision on; gives what the flag serves of it, and the line for the journal."""
         plan = self.parsed(row.digest, row.plan)
         if not move(tx, plan, transition):
             raise StaleStateError(row.name, row.revision)
-        return journal_transition(tx, row.id, plan, row.digest, transition, self.process)
+        tell(tx, row.id, plan, transition)
+        line = transition_line(tx, row.id, transition, self.process)
+        return served_json(plan, transition.after, row.digest), line
 
     def _effect(self, row: Any, transition: Transition | None, live: tuple[RolloutState, Any] | None) -> str:
         if transition is not None and live is not None:

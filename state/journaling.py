@@ -16,6 +16,7 @@ from rollout.exposure import served
 from rollout.model import Evidence, RolloutState, Transition
 from rollout.notices import Notice, notices
 from state import rows
+from state.chain import Line
 from state.count_tables import slots
 from state.tables import DeliveryStatus, deliveries, evidences, flag_journal, flags, journal, outbox, rollouts
 
@@ -39,17 +40,17 @@ def lock_flag(tx: Connection, key: str) -> Any | None:
     return tx.execute(select(flags).where(flags.c.key == key).with_for_update()).one_or_none()
 
 
-def change_flag(tx: Connection, row: Any, why: Change, columns: Mapping[str, Any]) -> None:
-    """Write a locked flag's next version with its line in the journal."""
+def change_flag(tx: Connection, row: Any, why: Change, columns: Mapping[str, Any]) -> Line:
+    """Write a locked flag's next version; gives its line for the journal."""
     version = int(row.version) + 1
     tx.execute(flags.update().where(flags.c.key == row.key).values(version=version, **columns))
-    journal_flag(tx, {**row._mapping, **columns, "version": version}, why)  # noqa: SLF001 - SQLAlchemy's public name
+    return flag_line({**row._mapping, **columns, "version": version}, why)  # noqa: SLF001 - SQLAlchemy's public name
 
 
-def journal_flag(tx: Connection, row: Mapping[str, Any], why: Change) -> None:
-    """Write down what a flag serves from now on, and why."""
+def flag_line(row: Mapping[str, Any], why: Change) -> Line:
+    """What a flag serves from now on, and why."""
     serves = {name: row[name] for name in ("version", "rollout", "switch", "value")}
-    tx.execute(flag_journal.insert().values(flag=row["key"], **asdict(why), **serves))
+    return Line(flag_journal, {"flag": row["key"], **asdict(why), **serves})
 
 
 def move(tx: Connection, plan: Plan, transition: Transition) -> bool:
@@ -66,31 +67,19 @@ def move(tx: Connection, plan: Plan, transition: Transition) -> bool:
     return changed.rowcount == 1
 
 
-def journal_transition(
-    tx: Connection,
-    rollout: int,
-    plan: Plan,
-    digest: str,
-    transition: Transition,
-    process: str,
-    evidence: Evidence | None = None,
-) -> str:
-    """Write the journal line, with its evidence, and the notices; gives what the flag serves of it now.
-
-    Without `evidence` the line carries what is known at this moment.
-    """
+def transition_line(
+    tx: Connection, rollout: int, transition: Transition, process: str, evidence: Evidence | None = None
+) -> Line:
+    """A transition's line for the journal, with its evidence; without `evidence` with what is known at this moment."""
     known = _known(tx, rollout) if evidence is None else rows.evidence_json(evidence)
     columns = rows.transition_columns(transition)
-    tx.execute(journal.insert().values(rollout_id=rollout, evidence=known, process=process, **columns))
-    post(
-        tx,
-        rollout,
-        f"r{transition.after.revision}",
-        transition.after.revision,
-        transition.at,
-        notices(plan, transition, evidence),
-    )
-    return served_json(plan, transition.after, digest)
+    return Line(journal, {"rollout_id": rollout, "evidence": known, "process": process, **columns})
+
+
+def tell(tx: Connection, rollout: int, plan: Plan, transition: Transition, evidence: Evidence | None = None) -> None:
+    """Put what there is to tell of a transition in the outbox."""
+    revision = transition.after.revision
+    post(tx, rollout, f"r{revision}", revision, transition.at, notices(plan, transition, evidence))
 
 
 def served_json(plan: Plan, state: RolloutState, digest: str) -> str:

@@ -8,6 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from rollout.notices import Notice
+from state.chain import head
 from state.journaling import post
 from state.rows import Notification, notification
 from state.tables import outbox, rollouts
@@ -15,7 +16,10 @@ from state.transactions import Transactions
 
 
 class Outbox(Transactions):
-    """Notices on their way; who delivers one twice is told by its id."""
+    """Notices on their way; who delivers one twice is told by its id.
+
+    Each carries the head of the journals as it is now: a cut tail shows against what people were sent.
+    """
 
     def outbox_pending(self, limit: int = 100) -> tuple[Notification, ...]:
         """Notices that are not delivered, oldest first."""
@@ -26,8 +30,8 @@ class Outbox(Transactions):
             .order_by(outbox.c.id)
         )
         with self.reading() as tx:
-            found = tx.execute(query.limit(limit)).all()
-        return tuple(map(notification, found))
+            found, end = tx.execute(query.limit(limit)).all(), head(tx)
+        return tuple(notification(row, end) for row in found)
 
     def delivered(self, notification: int) -> None:
         """Note that a notice has arrived."""

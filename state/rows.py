@@ -15,6 +15,7 @@ from plans.expressions import Duration
 from plans.schema import Plan, Settings
 from rollout.exposure import Flag
 from rollout.model import Cause, Command, Evidence, Finding, Observation, RolloutState, Status, Transition, Verb
+from state.sealing import Head
 from state.tables import CommandStatus, Switch
 
 READ_ALONG = frozenset({"killed", "flag_taken_by"})
@@ -134,7 +135,10 @@ class Asked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notification:
-    """One notice that is still to be told: `event` is what happened, `title` the line that says it."""
+    """One notice that is still to be told: `event` is what happened, `title` the line that says it.
+
+    `head` is the end of the journals, which every notice publishes.
+    """
 
     id: int
     rollout: str
@@ -145,20 +149,22 @@ class Notification:
     at: datetime
     flag: str = ""
     run_id: str | None = None
+    head: str = ""
 
 
-def notification(row: Any) -> Notification:
-    """A row of the outbox with its rollout's name, flag and run."""
+def notification(row: Any, head: Head) -> Notification:
+    """A row of the outbox with its rollout's name, flag and run, and the head of the journals as it is sent."""
     return Notification(
         id=row.id,
         rollout=row.name,
         revision=row.revision,
         event=row.event,
         title=row.title,
-        body=row.body,
+        body=f"{row.body}\njournal head {head}".strip(),
         at=row.at,
         flag=row.flag,
         run_id=row.run_id,
+        head=str(head),
     )
 
 

@@ -5,6 +5,7 @@ Each part is a file of its own; `Store` is all of them over one engine.
 
 from __future__ import annotations
 
+from state.chain import Chained
 from state.commands import Commands
 from state.deliveries import Deliveries
 from state.errors import RefusedError, StaleStateError, StoreError, UnknownError
@@ -19,7 +20,7 @@ from state.ticking import Ticking, Ticks
 from state.transitions import Epoch, Transitions
 
 
-class Store(Submitting, Transitions, Commands, Sweep, Flags, Outbox, Deliveries, Leases, Ticking, Keys):
+class Store(Submitting, Transitions, Commands, Sweep, Flags, Outbox, Deliveries, Leases, Ticking, Keys, Chained):
     """Everything that is true, behind short transactions.
 
     `Store(connect(url), "guard")`; `process` says in every journal which part of Sluice wrote a line.

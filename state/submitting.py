@@ -18,8 +18,9 @@ from rollout.decide import due, initial
 from rollout.exposure import declared_stable
 from rollout.model import LIVE, Evidence, RolloutState
 from state import rows
+from state.chain import append
 from state.errors import RefusedError
-from state.journaling import SUBMIT, Change, change_flag, journal_flag, lock_flag, served_json
+from state.journaling import SUBMIT, Change, change_flag, flag_line, lock_flag, served_json
 from state.tables import Switch, evidences, flags, rollouts
 from state.transactions import Transactions
 
@@ -117,12 +118,12 @@ class Submitting(Transactions):
         why = Change(state.submitted, SUBMIT, by, f"submitted {plan.name}", 0, self.process)
         columns: dict[str, Any] = {"value": served_json(plan, state, digest), "rollout": plan.name}
         if flag is not None:
-            change_flag(tx, flag, why, columns)
+            append(tx, self.secrets, (change_flag(tx, flag, why, columns),))
             return
         stable = rows.settings_json(declared_stable(plan))
         columns |= {"key": plan.flag, "version": 1, "switch": str(Switch.ON), "stable": stable}
         tx.execute(flags.insert().values(**columns))
-        journal_flag(tx, columns, why)
+        append(tx, self.secrets, (flag_line(columns, why),))
 
 
 def shape(plan: Plan) -> str:

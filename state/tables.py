@@ -131,6 +131,9 @@ class JournalRow(SQLModel, table=True):
     evidence: str = text_column()
     finding: str | None = text_column()
     process: str
+    link: int = Field(unique=True)  # its number in the chain of both journals
+    key_id: str
+    mac: str
 
 
 class FlagJournalRow(SQLModel, table=True):
@@ -149,6 +152,19 @@ class FlagJournalRow(SQLModel, table=True):
     switch: str
     value: str = text_column()
     process: str
+    link: int = Field(unique=True)
+    key_id: str
+    mac: str
+
+
+class JournalHeadRow(SQLModel, table=True):
+    """The end of the chain that both journals form; whoever adds a line holds this row until it commits."""
+
+    __tablename__: ClassVar[Any] = "journal_head"
+
+    id: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    lines: int
+    mac: str
 
 
 class CommandRow(SQLModel, table=True):
@@ -289,6 +305,7 @@ live = text(f"rollout.{LIVE_SQL}")
 flags = table(FlagRow)
 journal = table(JournalRow)
 flag_journal = table(FlagJournalRow)
+journal_head = table(JournalHeadRow)
 commands = table(CommandRow)
 outbox = table(OutboxRow)
 deliveries = table(DeliveryRow)

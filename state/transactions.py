@@ -13,9 +13,11 @@ from plans.schema import Plan
 from rollout.model import Transition
 from state.database import READING
 from state.errors import UnknownError
+from state.sealing import Secrets
 from state.tables import rollouts
 
 PLANS_KEPT = 512
+REHEARSED = Secrets.of(b"rehearsal")
 
 Settle = Callable[[Plan, Transition, str | None], str | None]
 
@@ -29,11 +31,15 @@ class Transactions:
     """One engine, seen as transactions that write and transactions that only read.
 
     `process` is written beside everything this store commits: which part of Sluice did it. `settle` gives the gate's
-    memory as a transition leaves it; the memory is opaque here, so it is the gate's own function that does.
+    memory as a transition leaves it; the memory is opaque here, so the gate gives its own function. `secrets` seal
+    the journals; the default ones are known to everybody, for rehearsals.
     """
 
-    def __init__(self, engine: Engine, process: str = "unknown", settle: Settle = keep) -> None:
+    def __init__(
+        self, engine: Engine, process: str = "unknown", settle: Settle = keep, secrets: Secrets = REHEARSED
+    ) -> None:
         self.engine = engine
+        self.secrets = secrets
         self.settle = settle
         self.process = process
         self._reader = engine.execution_options(**{READING: True})

@@ -15,9 +15,10 @@ from rollout.decide import initial
 from rollout.exposure import Flag, declared_stable, served
 from rollout.model import LIVE, Evidence, RolloutState, Status, Transition, Verb
 from state import rows
+from state.chain import append
 from state.commands import mark_done, mark_refused
 from state.errors import StaleStateError, UnknownError
-from state.journaling import Change, change_flag, journal_transition, lock_flag, move
+from state.journaling import Change, change_flag, lock_flag, move, served_json, tell, transition_line
 from state.rows import JournalEntry, Rollout
 from state.tables import Switch, evidences, flags, journal, rollouts
 from state.transactions import Transactions
@@ -139,9 +140,11 @@ class Transitions(Transactions):
         if not mark_done(tx, transition):
             raise _stale(transition)
         mark_refused(tx, refused)
-        value = journal_transition(tx, row.id, plan, row.digest, transition, self.process, evidence)
+        tell(tx, row.id, plan, transition, evidence)
+        line = transition_line(tx, row.id, transition, self.process, evidence)
         why = Change(transition.at, transition.verb, transition.by, transition.reason, after.revision, self.process)
-        change_flag(tx, flag, why, {"value": value, "rollout": before.name} | _new_stable(plan, transition))
+        serves = {"value": served_json(plan, after, row.digest), "rollout": before.name}
+        append(tx, self.secrets, (line, change_flag(tx, flag, why, serves | _new_stable(plan, transition))))
 
 
 def epochs(tx: Connection, plans: Transactions, name: str) -> tuple[Epoch, ...]:

@@ -18,7 +18,8 @@ LIVE = sa.text("status IN ('scheduled', 'running', 'awaiting_approval', 'held')"
 JOURNALS = ("journal", "flag_journal")
 TABLES = (
     "api_key", "heartbeat", "lease", "clock", "seen_event", "batch", "bad_unit", "met_unit", "unit_sum", "unit", "slot",
-    "bucket", "evidence", "delivery", "outbox", "command", "flag_journal", "journal", "flag", "rollout",
+    "bucket", "evidence", "delivery", "outbox", "command", "journal_head", "flag_journal", "journal", "flag",
+    "rollout",
 )  # fmt: skip
 REFUSE = """
 CREATE FUNCTION sluice_journal_is_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -30,6 +31,7 @@ def upgrade() -> None:
     _tables()
     _keys()
     op.execute("INSERT INTO clock (id, kind, rate, sealed_until) VALUES (1, 'real', 1.0, 0)")
+    op.execute("INSERT INTO journal_head (id, lines, mac) VALUES (1, 0, '')")
     if op.get_bind().dialect.name == "postgresql":
         _seal_postgres()
     else:
@@ -291,11 +293,15 @@ def _tables() -> None:
         sa.Column("switch", sa.String(), nullable=False),
         sa.Column("value", sa.Text(), nullable=False),
         sa.Column("process", sa.String(), nullable=False),
+        sa.Column("link", sa.Integer(), nullable=False),
+        sa.Column("key_id", sa.String(), nullable=False),
+        sa.Column("mac", sa.String(), nullable=False),
         sa.ForeignKeyConstraint(
             ["flag"],
             ["flag.key"],
         ),
         sa.PrimaryKeyConstraint("flag", "version"),
+        sa.UniqueConstraint("link"),
     )
     op.create_table(
         "journal",
@@ -312,11 +318,22 @@ def _tables() -> None:
         sa.Column("evidence", sa.Text(), nullable=False),
         sa.Column("finding", sa.Text(), nullable=True),
         sa.Column("process", sa.String(), nullable=False),
+        sa.Column("link", sa.Integer(), nullable=False),
+        sa.Column("key_id", sa.String(), nullable=False),
+        sa.Column("mac", sa.String(), nullable=False),
         sa.ForeignKeyConstraint(
             ["rollout_id"],
             ["rollout.id"],
         ),
         sa.PrimaryKeyConstraint("rollout_id", "revision"),
+        sa.UniqueConstraint("link"),
+    )
+    op.create_table(
+        "journal_head",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("lines", sa.Integer(), nullable=False),
+        sa.Column("mac", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
     )
     op.create_table(
         "outbox",

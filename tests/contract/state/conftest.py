@@ -68,6 +68,7 @@ def _emptied(url: str) -> None:
         connection.execute(text("SET LOCAL session_replication_role = replica"))
         connection.execute(text(f"TRUNCATE {tables} RESTART IDENTITY"))
         connection.execute(text("INSERT INTO clock (id, kind, rate, sealed_until) VALUES (1, 'real', 1.0, 0)"))
+        connection.execute(text("INSERT INTO journal_head (id, lines, mac) VALUES (1, 0, '')"))
     engine.dispose()
 
 

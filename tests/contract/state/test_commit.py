@@ -62,12 +62,12 @@ def test_two_processes_step_the_same_rollout_and_each_step_is_made_once(url: str
 
 
 def test_a_process_killed_inside_a_commit_leaves_nothing_half(url: str, store: Store) -> None:
-    """Killed after the journal line and before the flag, a commit has not happened, and the next pass makes it."""
+    """Killed after the flag and before its journals, a commit has not happened, and the next pass makes it."""
     submitted(store)
     code = (
         "import os, signal, sys; from datetime import datetime; from state import step, transitions;"
         "from state.database import connect; from state.store import Store;"
-        "transitions.change_flag = lambda *a: os.kill(os.getpid(), signal.SIGKILL);"
+        "transitions.append = lambda *a: os.kill(os.getpid(), signal.SIGKILL);"
         "step.step(Store(connect(sys.argv[1])), 'search-v2', datetime.fromisoformat(sys.argv[2]))"
     )
     process = _process(code, url, BEGIN.isoformat())
