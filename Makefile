@@ -93,7 +93,7 @@ docs: setup ## write the generated pages, then build the site into site/
 	@$(BIN)/mkdocs build --quiet --strict
 
 site-check: setup ## build the site strictly and throw it away
-	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict --site-dir "$$(mktemp --directory --suffix=-site)"
+	@site="$$(mktemp --directory)" && trap 'rm -rf "$$site"' EXIT && $(BIN)/mkdocs build --quiet --strict --site-dir "$$site"
 
 clean: ## remove the environment and all caches
 	rm -rf site $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks .import_linter_cache

@@ -40,13 +40,17 @@ def test_nothing_is_done_before_its_due_instant(house: Stage) -> None:
 
 
 def test_the_run_carries_the_evidence_and_the_dates(house: Stage) -> None:
-    """Timeline and evidence by cohort are Markdown tables on the rollout's run."""
+    """Timeline and evidence by cohort are Markdown tables on the rollout's run; the agenda stands beside all runs."""
     run = house.run("whole")
     assert run is not None
     wanted = {"artifacts": {"flow_run_id": {"any_": [run["id"]]}}}
     pages = {page["key"]: page["data"] for page in house.post("/artifacts/filter", wanted)}
     assert "| when | what |" in pages["whole-timeline"]
     assert "error\\_rate" in pages["whole-evidence"]
+    found = house.post("/artifacts/filter", {"artifacts": {"key": {"any_": ["agenda"]}}})
+    agendas = [page["data"] for page in sorted(found, key=lambda page: page["created"])]
+    assert any("approval: Alpha → Beta" in page.replace("\\", "") for page in agendas)
+    assert all(one != next_ for one, next_ in pairwise(agendas)), "written anew only when it says something else"
 
 
 def test_a_rollout_advances_by_its_run_alone(house: Stage) -> None:
