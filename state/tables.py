@@ -14,6 +14,7 @@ from sqlalchemy import Index, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 from state.columns import Micros, instant_column, table, text_column
+from state.journal_tables import FlagJournalRow, JournalHeadRow, JournalRow
 
 LIVE_SQL = "status IN ('scheduled', 'running', 'awaiting_approval', 'held')"
 UNREVOKED = "revoked IS NULL"
@@ -111,60 +112,6 @@ class FlagRow(SQLModel, table=True):
     value: str = text_column()
     stable: str = text_column()  # "null": nothing before the candidate
     rollout: str | None
-
-
-class JournalRow(SQLModel, table=True):
-    """One transition, never changed again."""
-
-    __tablename__: ClassVar[Any] = "journal"
-
-    rollout_id: int = Field(primary_key=True, foreign_key="rollout.id")
-    revision: int = Field(primary_key=True)
-    at: datetime = instant_column()
-    verb: str
-    cause: str
-    by: str
-    reason: str = text_column()
-    epoch: int
-    before: str = text_column()
-    after: str = text_column()
-    evidence: str = text_column()
-    finding: str | None = text_column()
-    process: str
-    link: int = Field(unique=True)  # its number in the chain of both journals
-    key_id: str
-    mac: str
-
-
-class FlagJournalRow(SQLModel, table=True):
-    """One version of a flag, never changed again."""
-
-    __tablename__: ClassVar[Any] = "flag_journal"
-
-    flag: str = Field(primary_key=True, foreign_key="flag.key")
-    version: int = Field(primary_key=True)
-    at: datetime = instant_column()
-    verb: str
-    by: str
-    reason: str = text_column()
-    rollout: str | None
-    revision: int | None
-    switch: str
-    value: str = text_column()
-    process: str
-    link: int = Field(unique=True)
-    key_id: str
-    mac: str
-
-
-class JournalHeadRow(SQLModel, table=True):
-    """The end of the chain that both journals form; whoever adds a line holds this row until it commits."""
-
-    __tablename__: ClassVar[Any] = "journal_head"
-
-    id: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
-    lines: int
-    mac: str
 
 
 class CommandRow(SQLModel, table=True):
