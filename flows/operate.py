@@ -148,11 +148,32 @@ def back(rollout: str, phase: str, reason: str, your_name: str = "") -> State:
     return _ask(Verb.BACK, rollout, reason, your_name, {"phase": phase})
 
 
+@flow(name="allow-unit", persist_result=False)
+def allow_unit(flag: str, unit: str, reason: str, your_name: str = "", code: str = "") -> State:
+    """Give one unit the candidate while the rollout is live; its outcomes no longer count."""
+    return _list(Verb.ALLOW, flag, unit, reason, your_name, code)
+
+
+@flow(name="block-unit", persist_result=False)
+def block_unit(flag: str, unit: str, reason: str, your_name: str = "", code: str = "") -> State:
+    """Give one unit stable while the rollout is live; its outcomes no longer count."""
+    return _list(Verb.BLOCK, flag, unit, reason, your_name, code)
+
+
+@flow(name="unlist-unit", persist_result=False)
+def unlist_unit(flag: str, unit: str, reason: str = "", your_name: str = "", code: str = "") -> State:
+    """Let the bucket of a unit that was put on a list decide again; it stays outside the evidence."""
+    return _list(Verb.UNLIST, flag, unit, reason, your_name, code)
+
+
 FORMS = (
     submit_plan,
     kill_flag,
     restore_flag,
     rollback_flag,
+    allow_unit,
+    block_unit,
+    unlist_unit,
     approve,
     abort,
     hold,
@@ -228,6 +249,16 @@ def _switch(flag: str, verb: str, reason: str, your_name: str, code: str = "") -
     except StoreError as error:
         return refused("Refused", escape(error))
     return done(f"Done: {verb} {flag}", f"### {escape(verb)} {escape(flag)}\n\n{escape(switched['effect'])}")
+
+
+def _list(verb: Verb, flag: str, unit: str, reason: str, your_name: str, code: str) -> State:
+    house = open_house(PROCESS)
+    try:
+        by = clicked(house, verb, your_name, code)
+        outcome = step.put_on_list(house.store, flag, verb, unit, by, reason, house.clock.now())
+    except StoreError as error:
+        return refused("Refused", escape(error))
+    return _told(str(verb), unit, outcome)
 
 
 def _show(page: str) -> None:

@@ -9,9 +9,21 @@ from plans.expressions import Duration
 from plans.schema import Plan, Settings, Then
 from plans.settings import changes
 from plans.timeline import local, next_open
-from rollout import moves
+from rollout import lists, moves
 from rollout.deciding import decision_blocks, settled_by_test
-from rollout.model import FALLEN, NOT_STARTED, Cause, Command, Evidence, RolloutState, Status, Transition, Verb, Verdict
+from rollout.model import (
+    FALLEN,
+    LIVE,
+    NOT_STARTED,
+    Cause,
+    Command,
+    Evidence,
+    RolloutState,
+    Status,
+    Transition,
+    Verb,
+    Verdict,
+)
 from rollout.moves import Why
 from rollout.obstacles import criteria_blocks, current, stale
 from rollout.schedule import next_step, take_step
@@ -30,7 +42,11 @@ ALLOWED: dict[Verb, frozenset[Status]] = {
     Verb.EXTEND: ON,
     Verb.BACK: ON,
     Verb.ROLLBACK: frozenset({Status.COMPLETED}),
+    Verb.ALLOW: LIVE,
+    Verb.BLOCK: LIVE,
+    Verb.UNLIST: LIVE,
 }
+PLAIN = {Verb.APPROVE: moves.approve, Verb.HOLD: moves.hold}
 
 
 def refusal(plan: Plan, state: RolloutState, evidence: Evidence, command: Command, now: datetime) -> str | None:
@@ -51,11 +67,9 @@ def carry_out(plan: Plan, state: RolloutState, evidence: Evidence, command: Comm
     """The transition of a command that `refusal` lets through."""
     reason = command.reason or f"{command.verb} by {command.by}"
     why = Why(cause=Cause.PERSON, by=command.by, reason=reason, consumes=(command.id,))
+    if plain := PLAIN.get(command.verb):
+        return plain(state, now, why)
     match command.verb:
-        case Verb.APPROVE:
-            return moves.approve(state, now, why)
-        case Verb.HOLD:
-            return moves.hold(state, now, why)
         case Verb.RESUME if state.status is Status.HELD:
             return _release(plan, state, evidence, command, now, why)
         case Verb.RESUME:
@@ -69,6 +83,8 @@ def carry_out(plan: Plan, state: RolloutState, evidence: Evidence, command: Comm
         case Verb.BACK:
             kept = {"status": Status.HELD, "reason": state.reason} if state.status is Status.HELD else {}
             return moves.enter(Verb.BACK, plan, state, _phase(plan, _text(command, "phase")), now, why, **kept)
+        case Verb.ALLOW | Verb.BLOCK | Verb.UNLIST:
+            return moves.put_on_list(command.verb, state, _text(command, "unit"), now, why)
         case verb:
             return moves.fall(verb, state, now, why)
 
@@ -166,6 +182,10 @@ def _refuse_rollback(_p: Plan, state: RolloutState, _e: Evidence, _c: Command, _
     return None
 
 
+def _refuse_list(_p: Plan, state: RolloutState, _e: Evidence, command: Command, _n: datetime) -> str | None:
+    return lists.objection(state.forced, _text(command, "unit"), moves.LISTS[command.verb], command.reason)
+
+
 CHECKS: dict[Verb, Check] = {
     Verb.APPROVE: _refuse_approve,
     Verb.RESUME: _refuse_resume,
@@ -174,6 +194,9 @@ CHECKS: dict[Verb, Check] = {
     Verb.EXTEND: _refuse_extend,
     Verb.BACK: _refuse_back,
     Verb.ROLLBACK: _refuse_rollback,
+    Verb.ALLOW: _refuse_list,
+    Verb.BLOCK: _refuse_list,
+    Verb.UNLIST: _refuse_list,
 }
 
 

@@ -12,6 +12,7 @@ from plans.hours import told as expectations
 from plans.kits import taken
 from plans.schema import Plan, Settings
 from plans.timeline import Step, local
+from rollout import lists
 from rollout.blocks import blocks
 from rollout.exposure import declared_stable
 from rollout.model import FALLEN, FULL, Counts, Evidence, Finding, RolloutState, Status, Verb
@@ -69,6 +70,8 @@ def effect(plan: Plan, before: RolloutState, after: RolloutState) -> str:
         return f"{many(plan, new - old)} more get {model(after.settings)} ({percent(new)})"
     if after.settings != before.settings:
         return f"{many(plan, new)} get {_changes(before.settings, after.settings)}"
+    if listed := lists.effect(before.forced, after.forced):
+        return listed
     return f"nobody's variant changes; {many(plan, new)} have {model(after.settings)}"
 
 

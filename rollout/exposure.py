@@ -7,7 +7,7 @@ arithmetic of flagd's `fractional` at a total weight of 100,000. Raising the thr
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from fnmatch import fnmatchcase
 
@@ -15,6 +15,7 @@ import mmh3
 from pydantic import JsonValue
 
 from plans.schema import Plan, Settings
+from rollout.lists import Forced, Listed
 from rollout.model import FULL, Cohort, RolloutState, Status
 
 Attributes = Mapping[str, JsonValue]
@@ -53,6 +54,7 @@ class Flag:
 
     `stable` is None where there is nothing before the candidate; `active` says that a rollout is past its start, so
     that exposure, allow and block lists are in force. `enabled` is the flag's switch and the rollout's part together.
+    `forced` are the units that people put on a list, those that were taken off again among them.
     """
 
     key: str
@@ -66,6 +68,7 @@ class Flag:
     unit: str = TARGETING_KEY
     allow: tuple[Matcher, ...] = ()
     block: tuple[Matcher, ...] = ()
+    forced: Forced = field(default_factory=dict)
     rollout: str | None = None
     phase: str | None = None
     plan: str = ""
@@ -106,10 +109,12 @@ def matches(matcher: Matcher, key: str | None, attributes: Attributes) -> bool:
 
 
 def forced(flag: Flag, key: str | None, attributes: Attributes) -> Variant | None:
-    """The variant that a list decides, None where none does; the block list wins."""
-    if any(matches(matcher, key, attributes) for matcher in flag.block):
+    """The variant that a list decides, the plan's or one made by hand, None where none does; a block wins."""
+    unit = unit_of(flag, key, attributes) if flag.forced else None
+    by_hand = flag.forced.get(unit) if unit else None
+    if by_hand is Listed.BLOCK or any(matches(matcher, key, attributes) for matcher in flag.block):
         return Variant.STABLE
-    if any(matches(matcher, key, attributes) for matcher in flag.allow):
+    if by_hand is Listed.ALLOW or any(matches(matcher, key, attributes) for matcher in flag.allow):
         return Variant.CANDIDATE
     return None
 
@@ -132,9 +137,12 @@ def variant(flag: Flag, key: str | None, attributes: Attributes) -> tuple[Varian
 
 
 def cohort(flag: Flag, key: str | None, attributes: Attributes, exposure: int) -> Cohort | None:
-    """The group a unit is compared in under an exposure; None for forced units and where no unit is named."""
+    """The group a unit is compared in under an exposure; None for forced units and where no unit is named.
+
+    A unit that people have taken off a list again belongs to neither for the rest of the rollout.
+    """
     unit = unit_of(flag, key, attributes)
-    if unit is None or forced(flag, key, attributes) is not None:
+    if unit is None or unit in flag.forced or forced(flag, key, attributes) is not None:
         return None
     return Cohort.TREATMENT if bucket(flag.salt, unit) < exposure else Cohort.CONTROL
 
@@ -155,6 +163,7 @@ def served(plan: Plan, state: RolloutState, digest: str) -> Flag:
         unit=plan.audience.unit,
         allow=plan.audience.allow,
         block=plan.audience.block,
+        forced=state.forced,
         rollout=plan.name,
         phase=plan.phases[state.phase].name if state.phase >= 0 else None,
         plan=digest,

@@ -12,6 +12,8 @@ from enum import StrEnum
 
 from plans.expressions import Duration
 from plans.schema import Settings, Then
+from rollout.lists import Forced
+from rollout.observing import Observation
 
 NOT_STARTED = -1
 FULL = 100_000
@@ -62,6 +64,9 @@ class Verb(StrEnum):
     ROLLBACK = "rollback"
     KILL = "kill"
     RESTORE = "restore"
+    ALLOW = "allow"
+    BLOCK = "block"
+    UNLIST = "unlist"
 
 
 class Cause(StrEnum):
@@ -215,20 +220,6 @@ class Command:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Observation:
-    """A raise of the confidence-threshold tree that is being judged.
-
-    `place` is the tree's index in `plan.tune`; `since` is when the settings under observation came into force; `undo`
-    holds what the raised setting was, `made` what it is now.
-    """
-
-    place: int
-    since: datetime
-    undo: Settings
-    made: Settings
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RolloutState:
     """One rollout as the store holds it.
 
@@ -239,7 +230,8 @@ class RolloutState:
     or notify count afresh from there), `promise` last resumed after a revert or disable (everything counts afresh).
     `seen_phases` is the number of different phases ever entered, `fell_from` the phase a revert or disable ended.
     `observation` is the raise that a tree is judging, if one is; `noted` are the trees whose note this promise has
-    given. `decided` says that the A/B test of the present phase came out for shipping.
+    given. `decided` says that the A/B test of the present phase came out for shipping. `forced` are the units that
+    people have put on a list.
     """
 
     name: str
@@ -267,6 +259,7 @@ class RolloutState:
     fell_from: int | None = None
     observation: Observation | None = None
     noted: tuple[int, ...] = ()
+    forced: Forced = field(default_factory=dict)
     killed: bool = False
     flag_taken_by: str | None = None
 

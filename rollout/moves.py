@@ -8,18 +8,20 @@ from typing import Any
 
 from plans.expressions import Duration
 from plans.schema import Plan, Settings
+from rollout.lists import Listed
 from rollout.model import (
     NOT_STARTED,
     Cause,
     Finding,
-    Observation,
     RolloutState,
     Status,
     Transition,
     Verb,
 )
+from rollout.observing import Observation
 
 SLUICE = "sluice"
+LISTS = {Verb.ALLOW: Listed.ALLOW, Verb.BLOCK: Listed.BLOCK, Verb.UNLIST: Listed.NONE}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,6 +172,12 @@ def extend(state: RolloutState, by: Duration, now: datetime, why: Why) -> Transi
     longer = {"extension": state.extension + by, "hold_skipped": False, "decided": False}
     withdrawn = {"status": Status.RUNNING, "reason": ""} if asking else {}
     return _move(Verb.EXTEND, state, now, why, **longer | withdrawn)
+
+
+def put_on_list(verb: Verb, state: RolloutState, unit: str, now: datetime, why: Why) -> Transition:
+    """Give a unit the candidate or stable whatever its bucket, or let its bucket decide again."""
+    forced = {**state.forced, unit: LISTS[verb]}
+    return _move(verb, state, now, why, forced=forced, epoch=state.revision + 1)
 
 
 def complete(state: RolloutState, now: datetime, why: Why) -> Transition:

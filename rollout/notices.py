@@ -38,6 +38,9 @@ EVENTS = {
     Verb.BACK: Event.LOWERED,
     Verb.EXTEND: Event.EXTENDED,
     Verb.APPROVE: Event.APPROVED,
+    Verb.ALLOW: Event.ALLOWED,
+    Verb.BLOCK: Event.BLOCKED,
+    Verb.UNLIST: Event.UNLISTED,
 }
 RETURNING = frozenset({Event.REVERTED, Event.ABORTED, Event.DISABLED, Event.KILLED})
 """After these nobody has the candidate: what is served can be held against it."""

@@ -13,8 +13,9 @@ from plans.schema import Plan, Settings, Tune
 from plans.timeline import local, next_thaw
 from plans.trees import given_up, observed, patience, raised, tuned_setting
 from rollout import moves
-from rollout.model import Cause, Evidence, Finding, Observation, Role, RolloutState, Status, Transition, Verb, Verdict
+from rollout.model import Cause, Evidence, Finding, Role, RolloutState, Status, Transition, Verb, Verdict
 from rollout.moves import Why
+from rollout.observing import Observation
 from rollout.obstacles import Block, Code, current
 
 BACK = "otherwise: revert, back to the previous model"

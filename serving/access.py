@@ -45,6 +45,9 @@ ROUTES: Mapping[tuple[str, str], Need] = {
     ("POST", "/v1/flags/{key}/kill"): ABORT,
     ("POST", "/v1/flags/{key}/rollback"): ABORT,
     ("POST", "/v1/flags/{key}/restore"): Scope.ROLLOUTS_APPROVE,
+    ("POST", "/v1/flags/{key}/allow"): Scope.ROLLOUTS_APPROVE,
+    ("POST", "/v1/flags/{key}/block"): Scope.ROLLOUTS_APPROVE,  # it takes a unit out of the evidence
+    ("POST", "/v1/flags/{key}/unlist"): Scope.ROLLOUTS_APPROVE,
     ("POST", "/v1/flags/{key}/who"): READ,
     ("GET", "/v1/clock"): Without.SCOPE,
     ("POST", "/v1/clock"): Scope.TRACK,

@@ -12,13 +12,14 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import PlainTextResponse
 from pydantic import AfterValidator
 
+from rollout.model import Verb
 from serving.access import refusal
 from serving.author import Author, author
 from serving.calendar import CONTENT_TYPE, calendar
 from serving.desk import Desk, Json
 from serving.flags import KEY
 from serving.refusals import StrictRoute
-from serving.shapes import Asked, AskedCommand, AskedWho, Who
+from serving.shapes import Asked, AskedCommand, AskedList, AskedWho, Who
 from state.credentials import scope_of
 from state.errors import UnknownError
 from state.seen import Seen
@@ -67,6 +68,7 @@ def routes(desk: Desk) -> APIRouter:
     _reading(router, desk)
     _commanding(router, desk)
     _switching(router, desk)
+    _listing(router, desk)
     return router
 
 
@@ -148,6 +150,23 @@ def _switching(router: APIRouter, desk: Desk) -> None:
     def rollback(key: Key, asked: Asked, request: Request) -> Json:
         """Give everyone the stable from before the flag's last completed rollout."""
         return desk.rollback(key, _asking(request, asked.by).by, asked.reason)
+
+
+def _listing(router: APIRouter, desk: Desk) -> None:
+    @router.post("/v1/flags/{key}/allow")
+    def allow(key: Key, asked: AskedList, request: Request) -> Json:
+        """Give one unit the candidate while the rollout is live; its outcomes no longer count."""
+        return desk.put_on_list(key, Verb.ALLOW, asked.unit, _asking(request, asked.by).by, asked.reason)
+
+    @router.post("/v1/flags/{key}/block")
+    def block(key: Key, asked: AskedList, request: Request) -> Json:
+        """Give one unit stable while the rollout is live; its outcomes no longer count."""
+        return desk.put_on_list(key, Verb.BLOCK, asked.unit, _asking(request, asked.by).by, asked.reason)
+
+    @router.post("/v1/flags/{key}/unlist")
+    def unlist(key: Key, asked: AskedList, request: Request) -> Json:
+        """Let a listed unit's bucket decide again; it stays outside the evidence of this rollout."""
+        return desk.put_on_list(key, Verb.UNLIST, asked.unit, _asking(request, asked.by).by, asked.reason)
 
 
 def _asking(request: Request, claimed: str | None) -> Author:

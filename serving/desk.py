@@ -126,6 +126,12 @@ class Desk:
         switched = {"enabled": served.enabled, "version": served.version} if served else {}
         return told | {"flag": flag, **switched}
 
+    def put_on_list(self, flag: str, verb: Verb, unit: str, by: str, reason: str) -> Json:
+        """Put a unit on a live rollout's allow or block list, or take it off again."""
+        now = self.clock.now()
+        told = _answered(flag, step.put_on_list(self.store, flag, verb, unit, by, reason, now))
+        return {"flag": flag, "unit": unit} | {key: told[key] for key in ("accepted", "revision", "effect")}
+
     def who(self, flag: str, unit: str, attributes: Mapping[str, Any], at: datetime | None) -> Json:
         """What a unit is served at an instant (None: now), why, since when, and when it joins."""
         now = self.clock.now()

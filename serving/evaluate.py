@@ -26,6 +26,7 @@ from rollout.exposure import (
     matches,
     unit_of,
 )
+from rollout.lists import Listed
 from rollout.model import FULL
 
 T = TypeVar("T")
@@ -47,7 +48,7 @@ def compile_flag(flag: Flag, answer: Choose[T]) -> Compiled[T]:
     if not flag.active:
         return _constant(_fallback(flag, Reason.STATIC, answer))
     split = _split(flag, answer)
-    return _listed(flag, answer, split) if flag.allow or flag.block else split
+    return _listed(flag, answer, split) if flag.allow or flag.block or flag.forced else split
 
 
 def settings_of(flag: Flag, variant: Variant) -> dict[str, JsonValue]:
@@ -143,7 +144,8 @@ def _by_attribute(flag: Flag, exposed: T, rest: T) -> Compiled[T]:
 
 
 def _listed(flag: Flag, answer: Choose[T], split: Compiled[T]) -> Compiled[T]:
-    blocked, allowed = _any_of(flag.block), _any_of(flag.allow)
+    blocked = _either(_any_of(flag.block), _by_hand(flag, Listed.BLOCK))
+    allowed = _either(_any_of(flag.allow), _by_hand(flag, Listed.ALLOW))
     stable = _fallback(flag, Reason.TARGETING_MATCH, answer)
     candidate = answer(Variant.CANDIDATE, Reason.TARGETING_MATCH)
 
@@ -177,9 +179,20 @@ def _always(_key: str | None, _attributes: Attributes) -> bool:
     return True
 
 
+def _by_hand(flag: Flag, to: Listed) -> Test:
+    units = frozenset(unit for unit, listed in flag.forced.items() if unit and listed is to)
+    if not units:
+        return _never
+    if flag.unit == TARGETING_KEY:
+        return lambda key, _attributes: key in units
+    return lambda key, attributes: unit_of(flag, key, attributes) in units
+
+
 def _either(first: Test, second: Test) -> Test:
     if first is _never:
         return second
+    if second is _never:
+        return first
     return lambda key, attributes: first(key, attributes) or second(key, attributes)
 
 

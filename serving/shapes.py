@@ -11,6 +11,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from plans.problems import Problem
 from rollout.agenda import Entry
 from rollout.describe import finding_json, served_exposure, takes_up
+from rollout.lists import LONGEST
 from rollout.model import RolloutState, Verb
 from state.rows import JournalEntry, Live, Rollout
 
@@ -63,6 +64,12 @@ class AskedCommand(Asked):
         """The verb's own words, as the core reads them."""
         words: dict[str, JsonValue] = {"phase": self.phase, "duration": self.duration, "settings": self.settings}
         return {name: value for name, value in words.items() if value is not None}
+
+
+class AskedList(Asked):
+    """A unit that somebody puts on a list, or takes off it."""
+
+    unit: Annotated[str, Field(min_length=1, max_length=LONGEST), AfterValidator(_visible)]
 
 
 class AskedWho(BaseModel):

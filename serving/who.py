@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any
 
 from rollout.course import course
 from rollout.describe import percent
 from rollout.exposure import TARGETING_KEY, Attributes, Flag, Variant, bucket, forced, served, unit_of, variant
+from rollout.lists import Listed
 from state.errors import UnknownError
-from state.rows import Rollout
+from state.rows import FlagEntry, Rollout
 from state.store import Store
 
 
@@ -28,11 +30,16 @@ def who(store: Store, key: str, unit: str, attributes: Attributes, now: datetime
     rollout = _live(store, flag)
     history = [(entry.at, entry.flag) for entry in entries if entry.at <= max(now, entries[0].at)]
     coming = list(_forecast(rollout, flag, now)) if rollout else []
-    return _told([*history, *coming], unit, context, now, at)
+    return _told([*history, *coming], unit, context, now, at, _by_hand(entries, flag, unit, context, at))
 
 
 def _told(
-    course: list[tuple[datetime, Flag]], unit: str, context: Attributes, now: datetime, at: datetime
+    course: list[tuple[datetime, Flag]],
+    unit: str,
+    context: Attributes,
+    now: datetime,
+    at: datetime,
+    by_hand: str | None,
 ) -> dict[str, Any]:
     """The answer at `at`, from everything that the flag served and will serve in order."""
     until_then = [(since, flag) for since, flag in course if since <= at] or course[:1]
@@ -45,7 +52,7 @@ def _told(
         "variant": str(variants[-1][1]),
         "bucket": bucket(flag.salt, unit_of(flag, unit, context) or unit),
         "exposure": flag.exposure / 1000,
-        "why": _why(flag, unit, context),
+        "why": _why(flag, unit, context, by_hand),
         "since": _iso(_since(variants)),
         "joins": _iso(joins) if joins else None,
     }
@@ -61,17 +68,31 @@ def _since(variants: list[tuple[datetime, Variant]]) -> datetime:
     return since
 
 
-def _why(flag: Flag, unit: str, context: Attributes) -> str:
-    """The rule that decides, in words."""
+def _why(flag: Flag, unit: str, context: Attributes, by_hand: str | None) -> str:
+    """The rule that decides, in words; `by_hand` is who put the unit on a list, where somebody did."""
     if not flag.enabled:
         return "the flag is off for everyone"
     if not flag.active:
         return "no rollout is under way"
     if (listed := forced(flag, unit, context)) is not None:
-        return "on the allow list" if listed is Variant.CANDIDATE else "on the block list"
+        return f"on the {'allow' if listed is Variant.CANDIDATE else 'block'} list{by_hand or ''}"
     place = bucket(flag.salt, unit_of(flag, unit, context) or unit)
     side = "below" if place < flag.exposure else "not below"
     return f"bucket {place:,} of 100,000 is {side} the exposure of {percent(flag.exposure)}"
+
+
+def _by_hand(entries: Sequence[FlagEntry], flag: Flag, unit: str, context: Attributes, at: datetime) -> str | None:
+    """Who put the unit on the list that it is on at an instant, and why; None where no hand did."""
+    named = unit_of(flag, unit, context) or unit
+    listed = None
+    for before, entry in pairwise((None, *entries)):
+        assert entry is not None  # noqa: S101 - only the first of a pair can be
+        was = before.flag.forced.get(named) if before and before.rollout == entry.rollout else None
+        to = entry.flag.forced.get(named)
+        if entry.at <= at and to is not was:
+            on = to is not None and to is not Listed.NONE
+            listed = f", put there by {entry.by}: {entry.reason}" if on else None
+    return listed
 
 
 def _live(store: Store, flag: Flag) -> Rollout | None:

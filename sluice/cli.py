@@ -95,6 +95,9 @@ COMMANDS = {
     "rollback": Shown(
         FLAGS, "switches:rollback", "Give everyone the stable version from before the flag's completed rollout."
     ),
+    "allow": Shown(FLAGS, "switches:allow", "Give one unit the candidate while the rollout is live."),
+    "block": Shown(FLAGS, "switches:block", "Give one unit stable while the rollout is live."),
+    "unlist": Shown(FLAGS, "switches:unlist", "Let the bucket of a unit that was put on a list decide again."),
     "who": Shown(FLAGS, "switches:who", "What one unit is served, why, since when, and when the plan lets it in."),
 }
 

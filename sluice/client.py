@@ -80,6 +80,10 @@ class Client(Protocol):
         """Give everyone the stable from before the flag's completed rollout."""
         ...
 
+    def put_on_list(self, flag: str, verb: Verb, unit: str, by: str, reason: str) -> Json:
+        """Put a unit on a live rollout's allow or block list, or take it off again."""
+        ...
+
     def who(self, flag: str, unit: str, attributes: Mapping[str, Any], at: datetime | None) -> Json:
         """What a unit is served, was served, or will be served."""
         ...

@@ -94,6 +94,10 @@ class Remote:
         """Give everyone the old stable."""
         return self._object("POST", f"/v1/flags/{flag}/rollback", json=_claimed(by) | {"reason": reason})
 
+    def put_on_list(self, flag: str, verb: Verb, unit: str, by: str, reason: str) -> Json:
+        """Put a unit on a list, or take it off."""
+        return self._object("POST", f"/v1/flags/{flag}/{verb}", json={"unit": unit, "by": by, "reason": reason})
+
     def who(self, flag: str, unit: str, attributes: Mapping[str, Any], at: datetime | None) -> Json:
         """What a unit is served."""
         then = {"at": at.isoformat()} if at else {}

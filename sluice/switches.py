@@ -1,17 +1,20 @@
-"""The commands that concern a flag: kill, restore, rollback, and who gets what."""
+"""The commands that concern a flag: kill, restore, rollback, allow, block, unlist, and who gets what."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
 
+from rollout.model import Verb
 from sluice import render
 from sluice.access import client
 from sluice.errors import UsageError
 from sluice.options import AsJson, By, Data, Flag, Reason, Server, emit, person
 from sluice.plan_files import instant
 
+Unit = Annotated[str, typer.Argument(help="The user, or whatever the plan buckets by.", show_default=False)]
 Needed = Annotated[str, typer.Option(help="Why; kept in the journal.", show_default=False)]
 
 
@@ -63,9 +66,46 @@ def rollback(
     _show(result, as_json=as_json)
 
 
+def listing(verb: Verb, help_text: str) -> Callable[..., None]:
+    """The command that puts one unit on a list, or takes it off."""
+
+    def command(
+        flag: Flag,
+        unit: Unit,
+        *,
+        by: By = None,
+        reason: Reason = "",
+        data: Data = None,
+        server: Server = None,
+        as_json: AsJson = False,
+    ) -> None:
+        with client(data, server) as sluice:
+            result = sluice.put_on_list(flag, verb, unit, person(by), reason)
+        told = [(unit, str(result["effect"])), ("revision", str(result["revision"]))]
+        emit(result, render.pairs(told), as_json=as_json)
+
+    command.__doc__ = help_text
+    return command
+
+
+allow = listing(
+    Verb.ALLOW,
+    "Give one unit the candidate while the rollout is live.\n\n"
+    "It is outside the evidence from then on. A block, the plan's own too, wins.",
+)
+block = listing(
+    Verb.BLOCK,
+    "Give one unit stable while the rollout is live.\n\nIt is outside the evidence from then on.",
+)
+unlist = listing(
+    Verb.UNLIST,
+    "Let the bucket of a unit that was put on a list decide again.\n\nIt stays outside the evidence of this rollout.",
+)
+
+
 def who(
     flag: Flag,
-    unit: Annotated[str, typer.Argument(help="The user, or whatever the plan buckets by.", show_default=False)],
+    unit: Unit,
     *,
     attr: Annotated[
         list[str] | None, typer.Option(metavar="KEY=VALUE", help="What the application knows of the unit.")

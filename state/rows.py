@@ -14,7 +14,9 @@ from pydantic import JsonValue, TypeAdapter
 from plans.expressions import Duration
 from plans.schema import Plan, Settings
 from rollout.exposure import Flag
-from rollout.model import Cause, Command, Evidence, Finding, Observation, RolloutState, Status, Transition, Verb
+from rollout.lists import Forced, Listed
+from rollout.model import Cause, Command, Evidence, Finding, RolloutState, Status, Transition, Verb
+from rollout.observing import Observation
 from state.sealing import Head
 from state.tables import CommandStatus, Switch
 
@@ -177,6 +179,7 @@ def state_columns(state: RolloutState) -> dict[str, Any]:
         "extension": state.extension.text,
         "observation": state.observation and _observation.dump_json(state.observation).decode(),
         "noted": ",".join(map(str, state.noted)),
+        "forced": orjson.dumps(state.forced).decode(),
     }
 
 
@@ -188,6 +191,7 @@ def state(values: Iterable[Any], *, killed: bool, flag_taken_by: str | None = No
     columns["extension"] = _duration(columns["extension"])
     columns["observation"] = columns["observation"] and _observation.validate_json(columns["observation"])
     columns["noted"] = _places(columns["noted"])
+    columns["forced"] = _forced(columns["forced"])
     return RolloutState(**columns, killed=killed, flag_taken_by=flag_taken_by)
 
 
@@ -297,3 +301,7 @@ _duration = lru_cache(maxsize=1024)(Duration.parse)
 @lru_cache(maxsize=1024)
 def _places(text: str) -> tuple[int, ...]:
     return tuple(map(int, text.split(","))) if text else ()
+
+
+def _forced(text: str) -> Forced:
+    return {unit: Listed(to) for unit, to in orjson.loads(text).items()} if text != "{}" else {}

@@ -105,6 +105,21 @@ def rollback(store: Store, flag: str, by: str, reason: str, now: datetime) -> Ou
     return command(store, served.rollout, Verb.ROLLBACK, by, reason, now)
 
 
+def put_on_list(store: Store, flag: str, verb: Verb, unit: str, by: str, reason: str, now: datetime) -> Outcome:
+    """Put a unit on the allow or block list of a flag's live rollout, or take it off again.
+
+    Raises UnknownError for an unknown flag, RefusedError where no rollout of it is live.
+    """
+    store.stable(flag)
+    served = store.flag(flag)
+    name = None if served is None else served.rollout
+    if name is None or not store.rollout(name).state.status.live:
+        raise RefusedError(
+            f"flag {flag} has no live rollout, so everyone has the same; there is no list to put {unit} on"
+        )
+    return command(store, name, verb, by, reason, now, args={"unit": unit})
+
+
 def submit(
     store: Store,
     text: str,
@@ -159,4 +174,4 @@ def _before(transition: Transition, refused: Mapping[int, str]) -> dict[int, str
     return {key: why for key, why in refused.items() if key < newest}
 
 
-__all__ = ["Judged", "Outcome", "UnknownError", "answer", "command", "rollback", "step", "submit"]
+__all__ = ["Judged", "Outcome", "UnknownError", "answer", "command", "put_on_list", "rollback", "step", "submit"]

@@ -93,6 +93,7 @@ class RolloutRow(SQLModel, table=True):
     fell_from: int | None
     observation: str | None = text_column()
     noted: str  # places of trees, joined by commas
+    forced: str = text_column()
     due_at: datetime | None = instant_column()
     settled_at: datetime | None = instant_column()  # everything due up to here was done or found blocked
     run_id: str | None

@@ -330,6 +330,21 @@ def test_who_tells_the_past_the_present_and_the_future(sluice: Sluice, started: 
     assert (vip["variant"], vip["why"], vip["joins"]) == ("stable", "on the block list", None)
 
 
+def test_a_unit_is_put_on_a_list_by_hand(sluice: Sluice, started: None) -> None:
+    """Allowed, then blocked, then served by its bucket again, and `who` says by whom and why."""
+    attributes = ("--attr", "tier=standard", "--attr", "email=x@y.test", "--json")
+    why = ("--by", "ann", "--reason", "asked for it")
+    told = _json(sluice("allow", "case-law-ai", "u-1", *why, "--json"))
+    assert {"flag", "unit", "accepted", "revision", "effect"} == set(told)
+    seen = _json(sluice("who", "case-law-ai", "u-1", *attributes))
+    assert ("candidate", "on the allow list, put there by ann: asked for it") == (seen["variant"], seen["why"])
+    assert "u-1" in sluice("block", "case-law-ai", "u-1", *why).stdout
+    assert "stable" == _json(sluice("who", "case-law-ai", "u-1", *attributes))["variant"]
+    sluice("unlist", "case-law-ai", "u-1")
+    assert "bucket" in _json(sluice("who", "case-law-ai", "u-1", *attributes))["why"]
+    assert "give a reason" in sluice("allow", "case-law-ai", "u-1", code=1).stderr
+
+
 def test_who_foretells_when_a_user_joins(sluice: Sluice, started: None) -> None:
     """A user beyond 50 % joins with general availability, and is told so for a later day too."""
     attributes = ("--attr", "tier=standard", "--attr", "email=x@y.test", "--json")

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from plans.load import loads
 from plans.schema import Then
 from rollout.commands import ALLOWED
 from rollout.decide import decide
+from rollout.lists import Listed
 from rollout.model import (
     NOT_STARTED,
     Command,
@@ -58,6 +60,9 @@ ARGUMENTS: dict[Verb, list[dict[str, object]]] = {
     Verb.EXTEND: [{"duration": "2d"}],
     Verb.BACK: [{"phase": "alpha"}, {"phase": "beta"}],
     Verb.RESUME: [{}, {"phase": "alpha"}],
+    Verb.ALLOW: [{"unit": "u-1"}],
+    Verb.BLOCK: [{"unit": "u-1"}],
+    Verb.UNLIST: [{"unit": "u-1"}],
 }
 
 
@@ -125,8 +130,14 @@ def _transitions(state: RolloutState) -> Iterator[Transition]:
             found = _evidence(state, now, {role: verdict})
             causes += [(found, ()), *((found, (command,)) for command in _commands(now) if role in TEST)]
         for evidence, commands in causes:
-            if transition := decide(PLAN, state, evidence, commands, now):
+            if transition := decide(PLAN, _listing(state, commands), evidence, commands, now):
                 yield transition
+
+
+def _listing(state: RolloutState, commands: tuple[Command, ...]) -> RolloutState:
+    """The state with a unit on a list where somebody wants it off: lists change nothing else that may happen."""
+    listed = any(command.verb is Verb.UNLIST for command in commands)
+    return replace(state, forced={"u-1": Listed.ALLOW}) if listed else state
 
 
 def _commands(now: datetime) -> Iterator[Command]:

@@ -173,6 +173,7 @@ def _tables() -> None:
         sa.Column("fell_from", sa.Integer(), nullable=True),
         sa.Column("observation", sa.Text(), nullable=True),
         sa.Column("noted", sa.String(), nullable=False),
+        sa.Column("forced", sa.Text(), nullable=False),
         sa.Column("due_at", INSTANT, nullable=True),
         sa.Column("settled_at", INSTANT, nullable=True),
         sa.Column("run_id", sa.String(), nullable=True),

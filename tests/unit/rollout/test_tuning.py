@@ -9,7 +9,8 @@ import pytest
 
 from plans.load import loads
 from rollout.decide import blocks, decide, due, kill, refusal, restore
-from rollout.model import Cause, Evidence, Observation, Role, RolloutState, Status, Verb, Verdict
+from rollout.model import Cause, Evidence, Role, RolloutState, Status, Verb, Verdict
+from rollout.observing import Observation
 from tests.unit.rollout.story import command
 from tests.unit.rollout.trees import BEGIN, DAY, PLAN, TEXT, look, passed, raised, started, taken
 

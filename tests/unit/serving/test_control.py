@@ -13,6 +13,7 @@ from serving.desk import Desk
 from serving.house import furnished
 from state.clock import Clock
 from state.database import connect, migrate, sqlite_url
+from state.step import step
 from state.store import Store
 from tests.unit.serving.client import Response, call
 from tests.unit.serving.plans import PLAN
@@ -277,3 +278,37 @@ def test_who_tells_the_past_the_present_and_the_forecast(app: App) -> None:
     assert later["joins"] is None
     assert call(app, "POST", "/v1/flags/case-law-ai/who", {**asked, "at": "2030-01-01T00:00:00"}).status == 400
     assert call(app, "POST", "/v1/flags/nobodys/who", asked).status == 404
+
+
+def test_a_unit_is_put_on_a_list_and_who_says_by_whom(app: App) -> None:
+    """Allowed, blocked, taken off: what it gets and why, in the words of the person; refusals say the remedy."""
+    submit(app)
+    ask(app, "hold")
+    flag = "/v1/flags/case-law-ai"
+    done = call(app, "POST", f"{flag}/block", {"unit": "u-42", **WHO})
+    assert (200, "case-law-ai", "u-42", True) == (
+        done.status,
+        done.json["flag"],
+        done.json["unit"],
+        done.json["accepted"],
+    )
+    assert "u-42 keeps stable" in done.json["effect"]
+    assert 409 == call(app, "POST", f"{flag}/block", {"unit": "u-42", **WHO}).status
+    assert 409 == call(app, "POST", f"{flag}/allow", {"unit": "u-42", "by": "pm"}).status
+    assert 400 == call(app, "POST", f"{flag}/allow", {"unit": "", **WHO}).status
+    assert 404 == call(app, "POST", "/v1/flags/nothing/allow", {"unit": "u-42", **WHO}).status
+    assert 200 == call(app, "POST", f"{flag}/unlist", {"unit": "u-42", **WHO}).status
+    assert ["block", "unlist"] == [entry["transition"] for entry in call(app, "GET", f"{NAME}/journal").json][-2:]
+
+
+def test_who_names_the_person_that_put_a_unit_on_a_list(app: App, desk: Desk) -> None:
+    """For as long as it is on it, and for the past too."""
+    submit(app)
+    step(desk.store, "case-law-v24", desk.clock.now())
+    flag = "/v1/flags/case-law-ai"
+    call(app, "POST", f"{flag}/allow", {"unit": "u-42", **WHO})
+    told = call(app, "POST", f"{flag}/who", {"unit": "u-42"}).json
+    assert ("candidate", "on the allow list, put there by pm@example.com: because") == (told["variant"], told["why"])
+    call(app, "POST", f"{flag}/unlist", {"unit": "u-42", **WHO})
+    assert "bucket" in call(app, "POST", f"{flag}/who", {"unit": "u-42"}).json["why"]
+    assert "pm@example.com" in call(app, "POST", f"{flag}/who", {"unit": "u-42", "at": told["since"]}).json["why"]

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rollout.exposure import Flag, Reason, UnitMissingError, Variant, bucket, variant
+from rollout.lists import Listed
 from serving.evaluate import Evaluator, compile_flag, settings_of
 
 NAMES = ("tier", "email", "org", "user")
@@ -55,6 +56,9 @@ FLAGS = st.builds(
     unit=st.sampled_from(["user", "org"]),
     allow=st.lists(MATCHERS, max_size=3).map(tuple),
     block=st.lists(MATCHERS, max_size=3).map(tuple),
+    forced=st.dictionaries(
+        st.sampled_from(VALUE_TEXTS) | st.text(alphabet="ab/é☃", max_size=3), st.sampled_from(Listed)
+    ),
 )
 KEYS = st.none() | st.just("") | st.text(alphabet="ab/é☃", max_size=6)
 CONTEXTS = st.dictionaries(st.sampled_from(NAMES), JSON_VALUES, max_size=4)
