@@ -7,19 +7,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from uuid import UUID
 
-from prefect import flow, runtime
+from prefect import flow
 from prefect.client.schemas.objects import State
-from prefect.states import Completed, Failed
 from pydantic import JsonValue
 
-from flows import runs
-from flows.appearance import short
+from flows.amend import amend_plan, approve_amendment
 from flows.approvals import who
 from flows.house import House, open_house
 from flows.identity import clicked, named
 from flows.markdown import bullets, escape, table, timeline_table
+from flows.results import done, refused, told
 from gates.judge import unsupported
 from plans.load import check
 from plans.load import digest as digest_of
@@ -29,10 +27,8 @@ from rollout.model import Verb
 from state import step
 from state.credentials import Scope
 from state.errors import StoreError
-from state.step import Outcome
 
 PROCESS = "prefect form"
-PAGE = "result"
 
 
 @flow(name="submit-plan", persist_result=False)
@@ -86,7 +82,7 @@ def rollback_flag(flag: str, reason: str, your_name: str = "") -> State:
     """Give a flag the stable settings that it had before its last completed rollout."""
     house = open_house(PROCESS)
     try:
-        return _told("rollback", flag, step.rollback(house.store, flag, who(your_name), reason, house.clock.now()))
+        return told("rollback", flag, step.rollback(house.store, flag, who(your_name), reason, house.clock.now()))
     except StoreError as error:
         return refused("Refused", escape(error))
 
@@ -168,6 +164,8 @@ def unlist_unit(flag: str, unit: str, reason: str = "", your_name: str = "", cod
 
 FORMS = (
     submit_plan,
+    amend_plan,
+    approve_amendment,
     kill_flag,
     restore_flag,
     rollback_flag,
@@ -211,18 +209,6 @@ def submitted(house: House, text: str, your_name: str, code: str = "") -> State:
     return done(f"{news}: {result.name}", f"### {news}: {escape(result.name)}\n\nDigest `{result.digest}`")
 
 
-def done(name: str, page: str) -> State:
-    """A form that did what was asked, with its page."""
-    _show(page)
-    return Completed(name=short(name), message=short(name))
-
-
-def refused(name: str, page: str) -> State:
-    """A form that changed nothing, with the reasons on its page."""
-    _show(page)
-    return Failed(name=short(name), message=short(name))
-
-
 def _ask(
     verb: Verb, name: str, reason: str, your_name: str, args: Mapping[str, JsonValue] | None = None, code: str = ""
 ) -> State:
@@ -232,13 +218,7 @@ def _ask(
         outcome = step.command(house.store, name, verb, by, reason, house.clock.now(), args=args)
     except StoreError as error:
         return refused("Refused", escape(error))
-    return _told(str(verb), name, outcome)
-
-
-def _told(verb: str, name: str, outcome: Outcome) -> State:
-    if outcome.accepted:
-        return done(f"Done: {verb} {name}", f"### {escape(verb)} {escape(name)}\n\n{escape(outcome.effect)}")
-    return refused(f"Refused: {outcome.why}", f"### Nothing was changed\n\n{escape(outcome.why)}")
+    return told(str(verb), name, outcome)
 
 
 def _switch(flag: str, verb: str, reason: str, your_name: str, code: str = "") -> State:
@@ -258,12 +238,7 @@ def _list(verb: Verb, flag: str, unit: str, reason: str, your_name: str, code: s
         outcome = step.put_on_list(house.store, flag, verb, unit, by, reason, house.clock.now())
     except StoreError as error:
         return refused("Refused", escape(error))
-    return _told(str(verb), unit, outcome)
-
-
-def _show(page: str) -> None:
-    with runs.prefect() as client:
-        runs.show(client, UUID(str(runtime.flow_run.id)), PAGE, page, "What came of this form")
+    return told(str(verb), unit, outcome)
 
 
 def _setting(text: str) -> tuple[str, JsonValue]:

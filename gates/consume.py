@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from gates.dispersion import dispersion, heard
 from gates.estimates import control_bounds
-from gates.memory import Known, Memory, Met, Record, fresh
+from gates.memory import Known, Memory, Met, Record, Trial, fresh
 from gates.rules import Against, Gate, Rule, count
 from gates.sequential import Onset, Unspent, onset_weight
 from gates.splits import mismatch
@@ -29,16 +29,27 @@ def renewed(gate: Gate, memory: Memory, promise: int, settings_epoch: int) -> Me
         records = tuple(
             [Record(fresh(rule), _unheard(record.known)._replace(frozen=None)) for rule, record in _pairs(gate, memory)]
         )
-        return Memory(memory.cursor, promise, settings_epoch, NOT_STARTED, 0, Unspent(), Unspent(), records)
+        return Memory(
+            memory.cursor, promise, settings_epoch, NOT_STARTED, 0, Unspent(), Unspent(), records, Met(), gate.spare
+        )
     if settings_epoch > memory.settings_epoch:
-        records = tuple([r if rule.lasting else Record(fresh(rule), r.known) for rule, r in _pairs(gate, memory)])
+        records = tuple(
+            [r if rule.lasting else Record(_afresh(rule, r.trial), r.known) for rule, r in _pairs(gate, memory)]
+        )
         return memory._replace(settings_epoch=settings_epoch, passing=Unspent(), records=records, met=Met())
     return memory
 
 
+def _afresh(rule: Rule, trial: Trial) -> Trial:
+    """Evidence from nothing, on the share of the promise that the rule had."""
+    return fresh(rule)._replace(stake=trial.stake)
+
+
 def frozen(gate: Gate, memory: Memory) -> Memory:
     """The memory with control's rate frozen from all buckets so far, for every rule that compares with control."""
-    records = tuple([record._replace(known=_frozen(rule, record.known)) for rule, record in _pairs(gate, memory)])
+    records = tuple(
+        [record._replace(known=frozen_where_needed(rule, record.known)) for rule, record in _pairs(gate, memory)]
+    )
     return memory._replace(records=records)
 
 
@@ -71,6 +82,7 @@ def consumed(gate: Gate, memory: Memory, bucket: Bucket) -> Memory:
         passing_left,
         records,
         _met(memory, bucket),
+        memory.spare,
     )
 
 
@@ -121,7 +133,7 @@ def _turned(gate: Gate, memory: Memory, bucket: Bucket) -> tuple[Record, ...]:
         return memory.records
     records = []
     for rule, (trial, known) in _pairs(gate, memory):
-        turned = _frozen(rule, known) if full or (entered and rule.against is Against.HISTORY) else known
+        turned = frozen_where_needed(rule, known) if full or (entered and rule.against is Against.HISTORY) else known
         records.append(Record(trial, _unheard(turned) if entered else turned))
     return tuple(records)
 
@@ -131,7 +143,7 @@ def _unheard(known: Known) -> Known:
     return known._replace(samples=0, treatment_heard=None, control_heard=None)
 
 
-def _frozen(rule: Rule, known: Known) -> Known:
+def frozen_where_needed(rule: Rule, known: Known) -> Known:
     """Control's rate over all earlier buckets as two 95 % bounds; the metric's baseline where nothing was counted."""
     if not rule.needs_control:
         return known

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 
 from gates import words
+from gates.amending import amended
 from gates.consume import consumed, frozen, place, renewed
 from gates.estimates import interval, seen, shown_counts
 from gates.memory import Known, Memory, Record, Trial, blank
@@ -84,8 +85,15 @@ def freeze(memory: Memory, gate: Gate) -> Memory:
 
 
 def settle(plan: Plan, transition: Transition, memory: str | None) -> str | None:
-    """The stored memory that a transition is committed with: entering 100 % freezes what control's rate was."""
-    if memory is None or not transition.before.exposure < transition.after.exposure == FULL:
+    """The stored memory that a transition is committed with.
+
+    Entering 100 % freezes what control's rate was; an amendment keeps the evidence of what it leaves unchanged.
+    """
+    if memory is None:
+        return None
+    if transition.plan is not None:
+        return amended(compile(plan), compile(transition.plan), Memory.from_json(memory)).to_json()
+    if not transition.before.exposure < transition.after.exposure == FULL:
         return memory
     return freeze(Memory.from_json(memory), compile(plan)).to_json()
 

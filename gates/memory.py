@@ -23,7 +23,8 @@ class Trial(NamedTuple):
     looks are counted `masses` holds those, where a number is estimated its sums and squares, treatment's first, and
     where sums have a cap the day (its ordinal) and what treatment reached on it. `found`
     is the evidence of a breach now and `peak` the highest so far: past the threshold it is there to stay. Counts are
-    those of both cohorts since the evidence began.
+    those of both cohorts since the evidence began. `stake` is what the evidence is multiplied by: 1, or of a criterion
+    that an amendment began, what it was given of the promise.
     """
 
     masses: Masses
@@ -34,6 +35,7 @@ class Trial(NamedTuple):
     treatment_total: int = 0
     control_bad: int = 0
     control_total: int = 0
+    stake: float = 1.0
 
 
 class Known(NamedTuple):
@@ -77,7 +79,8 @@ class Memory(NamedTuple):
     """One rollout's memory: `cursor` is the last bucket consumed, (start in epoch seconds, exposure epoch).
 
     `lasting` is the onset prior of criteria that revert or disable, `passing` that of criteria that hold or notify.
-    `met` begins afresh with every phase, promise and change of settings.
+    `met` begins afresh with every phase, promise and change of settings. `spare` is the part of the promise that no
+    rule has, after an amendment that took rules away.
     """
 
     cursor: tuple[float, int] | None
@@ -89,6 +92,7 @@ class Memory(NamedTuple):
     passing: Unspent
     records: tuple[Record, ...]
     met: Met = Met()
+    spare: float = 0.0
 
     @property
     def after(self) -> tuple[datetime, int] | None:
@@ -102,7 +106,9 @@ class Memory(NamedTuple):
     @classmethod
     def from_json(cls, text: str) -> Memory:
         """The memory that `to_json` wrote; raises ValueError on another format."""
-        version, cursor, promise, settings_epoch, phase, exposure, lasting, passing, records, met = orjson.loads(text)
+        version, cursor, promise, settings_epoch, phase, exposure, lasting, passing, records, met, *spare = (
+            orjson.loads(text)
+        )
         if version != FORMAT:
             raise ValueError(f"gate memory of format {version} cannot be read by this version, which writes {FORMAT}")
         return cls(
@@ -115,13 +121,14 @@ class Memory(NamedTuple):
             passing=Unspent(passing[0], passing[1], tuple(passing[2])),
             records=tuple([_record(trial, known) for trial, known in records]),
             met=Met(*met),
+            spare=spare[0] if spare else 0.0,
         )
 
 
 def blank(gate: Gate) -> Memory:
     """The memory of a rollout nothing is known of."""
     records = tuple([Record(fresh(rule), Known()) for rule in gate.rules])
-    return Memory(None, 0, 0, NOT_STARTED, 0, Unspent(), Unspent(), records)
+    return Memory(None, 0, 0, NOT_STARTED, 0, Unspent(), Unspent(), records, Met(), gate.spare)
 
 
 def fresh(rule: Rule) -> Trial:

@@ -115,10 +115,14 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """All rules of a plan, its criteria first and in its order, and how its onset prior is spread."""
+    """All rules of a plan, its criteria first and in its order, and how its onset prior is spread.
+
+    `spare` is the promise where no rule has a share of it: a plan in which nothing reverts by itself.
+    """
 
     rules: tuple[Rule, ...]
     onset: Onset
+    spare: float = 0.0
 
 
 def compile(plan: Plan) -> Gate:  # noqa: A001 - the word for it, and never imported bare
@@ -126,20 +130,26 @@ def compile(plan: Plan) -> Gate:  # noqa: A001 - the word for it, and never impo
     problems = unsupported(plan)
     if problems:
         raise Unsupported("\n".join(problems))
-    threshold = promised(plan) / round(1 - plan.stop.confidence, 12)
+    alpha = round(1 - plan.stop.confidence, 12)
+    threshold = promised(plan) / alpha
     demand = Demand.PROOF if any(phase.advance == "pass" for phase in plan.phases) else Demand.NO_BREACH
     rules = tuple(_rule(one, plan.metrics[one.when.metric], threshold, demand) for one in asked(plan))
-    return Gate(rules, Onset(len(plan.phases), max(SHORTEST, planned_buckets(plan))))
+    onset = Onset(len(plan.phases), max(SHORTEST, planned_buckets(plan)))
+    return Gate(rules, onset, 0.0 if _sharers(plan) else alpha)
 
 
 def promised(plan: Plan) -> int:
     """How many judgements share the plan's promise: all that may revert or disable by themselves; at least 1."""
+    return max(1, _sharers(plan))
+
+
+def _sharers(plan: Plan) -> int:
     stops = sum(
         criterion.then in LASTING and criterion.test == "sequential" and criterion.when.aggregate != TOTAL
         for criterion in plan.stop.criteria
     )
     decisions = sum(phase.decide is not None for phase in plan.phases)
-    return max(1, stops + len(plan.tune) + decisions)
+    return stops + len(plan.tune) + decisions
 
 
 def count(counts: Counts, reads: Reads) -> int:

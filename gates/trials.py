@@ -47,7 +47,7 @@ def tried(rule: Rule, record: Record, noted: Known, bucket: Bucket, entry: Entry
     if isinstance(tests, E_PROCESSES):
         weight, left = entry if rule.begins is Begins.ANY_TIME else AT_ONCE
         masses, proof = _tested(rule, tests, record, treatment, control, weight, bucket.exposure)
-        found, peak = evidence(masses, tests.breach.weights, left), record.trial.peak
+        found, peak = record.trial.stake * evidence(masses, tests.breach.weights, left), record.trial.peak
         return _tried(record.trial, masses, proof, found, max(found, peak), treatment, control)
     match tests:
         case Streak():
@@ -61,7 +61,7 @@ def tried(rule: Rule, record: Record, noted: Known, bucket: Bucket, entry: Entry
 def _tried(
     trial: Trial, masses: Masses, proof: Masses, found: float, peak: float, treatment: Counts, control: Counts
 ) -> Trial:
-    _, _, _, _, treatment_bad, treatment_total, control_bad, control_total = trial
+    _, _, _, _, treatment_bad, treatment_total, control_bad, control_total, stake = trial
     return Trial(
         masses,
         proof,
@@ -71,6 +71,7 @@ def _tried(
         treatment_total + treatment.total,
         control_bad + control.bad,
         control_total + control.total,
+        stake,
     )
 
 
@@ -82,7 +83,7 @@ def _estimated(rule: Rule, margin: Margin, record: Record, treatment: Counts, co
         more = (treatment.sum, treatment.squares, control.sum, control.squares)
         sums = tuple([one + other for one, other in zip(sums, more, strict=True)])
     tried = _tried(trial, sums, (), trial.found, trial.peak, treatment, control)
-    found = margin_evidence(rule, margin, tried, known, fixed=stands_frozen(rule, known, exposure))
+    found = trial.stake * margin_evidence(rule, margin, tried, known, fixed=stands_frozen(rule, known, exposure))
     return tried._replace(found=found, peak=found if margin.demanding else max(found, trial.peak))
 
 

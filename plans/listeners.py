@@ -33,6 +33,8 @@ class Event(StrEnum):
     ALLOWED = "allowed"
     BLOCKED = "blocked"
     UNLISTED = "unlisted"
+    AMENDMENT_PROPOSED = "amendment_proposed"
+    AMENDED = "amended"
     BREACHED = "breached"
     NO_DATA = "no_data"
     REVERTED = "reverted"

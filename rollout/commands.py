@@ -9,7 +9,7 @@ from plans.expressions import Duration
 from plans.schema import Plan, Settings, Then
 from plans.settings import changes
 from plans.timeline import local, next_open
-from rollout import lists, moves
+from rollout import amending, lists, moves
 from rollout.deciding import decision_blocks, settled_by_test
 from rollout.model import (
     FALLEN,
@@ -45,6 +45,7 @@ ALLOWED: dict[Verb, frozenset[Status]] = {
     Verb.ALLOW: LIVE,
     Verb.BLOCK: LIVE,
     Verb.UNLIST: LIVE,
+    Verb.AMEND: LIVE,
 }
 PLAIN = {Verb.APPROVE: moves.approve, Verb.HOLD: moves.hold}
 
@@ -70,10 +71,8 @@ def carry_out(plan: Plan, state: RolloutState, evidence: Evidence, command: Comm
     if plain := PLAIN.get(command.verb):
         return plain(state, now, why)
     match command.verb:
-        case Verb.RESUME if state.status is Status.HELD:
-            return _release(plan, state, evidence, command, now, why)
         case Verb.RESUME:
-            return moves.get_up(plan, state, _resume_phase(plan, state, command), now, why)
+            return _resume(plan, state, evidence, command, now, why)
         case Verb.SET:
             return moves.change_settings(Verb.SET, state, _settings(command), now, why)
         case Verb.ADVANCE:
@@ -85,6 +84,8 @@ def carry_out(plan: Plan, state: RolloutState, evidence: Evidence, command: Comm
             return moves.enter(Verb.BACK, plan, state, _phase(plan, _text(command, "phase")), now, why, **kept)
         case Verb.ALLOW | Verb.BLOCK | Verb.UNLIST:
             return moves.put_on_list(command.verb, state, _text(command, "unit"), now, why)
+        case Verb.AMEND:
+            return amending.amend(plan, state, command, now, why)
         case verb:
             return moves.fall(verb, state, now, why)
 
@@ -94,6 +95,14 @@ def _advance(plan: Plan, state: RolloutState, evidence: Evidence, now: datetime,
     if next_step(plan, state) is Verb.DECIDE:
         return settled_by_test(plan, state, evidence, now, why, hold_skipped=True)
     return take_step(plan, state, now, why, hold_skipped=True)
+
+
+def _resume(
+    plan: Plan, state: RolloutState, evidence: Evidence, command: Command, now: datetime, why: Why
+) -> Transition:
+    if state.status is Status.HELD:
+        return _release(plan, state, evidence, command, now, why)
+    return moves.get_up(plan, state, _resume_phase(plan, state, command), now, why)
 
 
 def _release(
@@ -186,6 +195,10 @@ def _refuse_list(_p: Plan, state: RolloutState, _e: Evidence, command: Command, 
     return lists.objection(state.forced, _text(command, "unit"), moves.LISTS[command.verb], command.reason)
 
 
+def _refuse_amend(plan: Plan, state: RolloutState, evidence: Evidence, command: Command, _n: datetime) -> str | None:
+    return amending.objection(plan, state, evidence, command)
+
+
 CHECKS: dict[Verb, Check] = {
     Verb.APPROVE: _refuse_approve,
     Verb.RESUME: _refuse_resume,
@@ -197,6 +210,7 @@ CHECKS: dict[Verb, Check] = {
     Verb.ALLOW: _refuse_list,
     Verb.BLOCK: _refuse_list,
     Verb.UNLIST: _refuse_list,
+    Verb.AMEND: _refuse_amend,
 }
 
 

@@ -17,6 +17,7 @@ from rollout.blocks import blocks
 from rollout.exposure import declared_stable
 from rollout.model import FALLEN, FULL, Counts, Evidence, Finding, RolloutState, Status, Verb
 from rollout.obstacles import Block, Code
+from rollout.proposing import shown
 from rollout.schedule import due
 from rollout.tuning import observation_blocks
 
@@ -70,6 +71,12 @@ def effect(plan: Plan, before: RolloutState, after: RolloutState) -> str:
         return f"{many(plan, new - old)} more get {model(after.settings)} ({percent(new)})"
     if after.settings != before.settings:
         return f"{many(plan, new)} get {_changes(before.settings, after.settings)}"
+    if after.proposal != before.proposal and after.proposal is not None:
+        return (
+            f"nothing yet: what is looser waits for `sluice amend {plan.name} --approve {after.proposal.digest[:12]}`"
+        )
+    if after.digest != before.digest:
+        return f"the plan is amended; nobody's variant changes by that, {many(plan, new)} have {model(after.settings)}"
     if listed := lists.effect(before.forced, after.forced):
         return listed
     return f"nobody's variant changes; {many(plan, new)} have {model(after.settings)}"
@@ -139,6 +146,8 @@ def _standing(plan: Plan, state: RolloutState) -> dict[str, Any]:
         "exposure": served_exposure(state) / 1000,
         "settings": dict(state.settings),
         "revision": state.revision,
+        "digest": state.digest,
+        "proposal": state.proposal and shown(state.proposal),
         "question": state.question if state.status is Status.AWAITING_APPROVAL else None,
     }
 

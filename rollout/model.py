@@ -11,9 +11,10 @@ from datetime import datetime
 from enum import StrEnum
 
 from plans.expressions import Duration
-from plans.schema import Settings, Then
+from plans.schema import Plan, Settings, Then
 from rollout.lists import Forced
 from rollout.observing import Observation
+from rollout.proposing import Proposal
 
 NOT_STARTED = -1
 FULL = 100_000
@@ -67,6 +68,8 @@ class Verb(StrEnum):
     ALLOW = "allow"
     BLOCK = "block"
     UNLIST = "unlist"
+    PROPOSE = "propose"
+    AMEND = "amend"
 
 
 class Cause(StrEnum):
@@ -231,7 +234,7 @@ class RolloutState:
     `seen_phases` is the number of different phases ever entered, `fell_from` the phase a revert or disable ended.
     `observation` is the raise that a tree is judging, if one is; `noted` are the trees whose note this promise has
     given. `decided` says that the A/B test of the present phase came out for shipping. `forced` are the units that
-    people have put on a list.
+    people have put on a list. `digest` is that of the plan it runs by, `proposal` an amendment of it that waits.
     """
 
     name: str
@@ -260,6 +263,8 @@ class RolloutState:
     observation: Observation | None = None
     noted: tuple[int, ...] = ()
     forced: Forced = field(default_factory=dict)
+    digest: str = ""
+    proposal: Proposal | None = None
     killed: bool = False
     flag_taken_by: str | None = None
 
@@ -273,7 +278,8 @@ class RolloutState:
 class Transition:
     """One step of a rollout's life as a value: what happened, why, by whom, and the state it leaves.
 
-    `consumes` are the ids of the commands it carries out; `finding` is the criterion that caused it.
+    `consumes` are the ids of the commands it carries out; `finding` is the criterion that caused it; `plan` is the one
+    that the rollout runs by from here on, where that changes.
     """
 
     verb: Verb
@@ -285,3 +291,4 @@ class Transition:
     after: RolloutState
     consumes: tuple[int, ...] = ()
     finding: Finding | None = None
+    plan: Plan | None = None

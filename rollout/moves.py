@@ -65,7 +65,7 @@ def enter(
         "epoch": state.revision + 1,
         "seen_phases": max(state.seen_phases, phase + 1),
     }
-    return _move(verb, state, now, why, **begun | changes)
+    return moved(verb, state, now, why, **begun | changes)
 
 
 def change_settings(
@@ -84,7 +84,7 @@ def change_settings(
         "decided": False,
         "observation": _observed_anew(state, settings, now),
     }
-    return _move(verb, state, now, why, **begun | changes)
+    return moved(verb, state, now, why, **begun | changes)
 
 
 def tune(state: RolloutState, observation: Observation, now: datetime, why: Why) -> Transition:
@@ -95,17 +95,17 @@ def tune(state: RolloutState, observation: Observation, now: datetime, why: Why)
 def keep(state: RolloutState, observation: Observation, now: datetime, why: Why) -> Transition:
     """Keep a raise that did what it should: the tree has nothing more to note."""
     noted = _with(state.noted, observation.place)
-    return _move(Verb.KEEP, state, now, why, observation=None, noted=noted)
+    return moved(Verb.KEEP, state, now, why, observation=None, noted=noted)
 
 
 def note(state: RolloutState, place: int, now: datetime, why: Why) -> Transition:
     """Write a tree's note for the owner into the journal; nothing else changes."""
-    return _move(Verb.NOTE, state, now, why, noted=_with(state.noted, place))
+    return moved(Verb.NOTE, state, now, why, noted=_with(state.noted, place))
 
 
 def fall(verb: Verb, state: RolloutState, now: datetime, why: Why, **changes: Any) -> Transition:
     """Take the candidate from everyone; `disable` turns the feature off as well."""
-    return _move(
+    return moved(
         verb,
         state,
         now,
@@ -126,30 +126,30 @@ def get_up(plan: Plan, state: RolloutState, phase: int, now: datetime, why: Why)
     revision = state.revision + 1
     fresh = {"enabled": True, "promise": revision, "settings_epoch": revision, "fell_from": None, "noted": ()}
     if phase == NOT_STARTED:
-        return _move(Verb.RESUME, state, now, why, status=Status.SCHEDULED, reason="", epoch=revision, **fresh)
+        return moved(Verb.RESUME, state, now, why, status=Status.SCHEDULED, reason="", epoch=revision, **fresh)
     return enter(Verb.RESUME, plan, state, phase, now, why, **fresh)
 
 
 def hold(state: RolloutState, now: datetime, why: Why) -> Transition:
     """Stop all growth until a person resumes."""
-    return _move(Verb.HOLD, state, now, why, status=Status.HELD, reason=why.reason)
+    return moved(Verb.HOLD, state, now, why, status=Status.HELD, reason=why.reason)
 
 
 def release(state: RolloutState, now: datetime, why: Why, *, overrules: bool) -> Transition:
     """Go on after a hold; an overruled breach gives criteria that hold or notify a fresh start."""
     status = Status.SCHEDULED if state.phase == NOT_STARTED else Status.RUNNING
     epoch = {"settings_epoch": state.revision + 1, "epoch": state.revision + 1} if overrules else {}
-    return _move(Verb.RESUME, state, now, why, status=status, reason="", **epoch)
+    return moved(Verb.RESUME, state, now, why, status=status, reason="", **epoch)
 
 
 def ship(state: RolloutState, now: datetime, why: Why, *, hold_skipped: bool = False) -> Transition:
     """Take the decision of an A/B test for the next phase; growth itself still waits for window and evidence."""
-    return _move(Verb.DECIDE, state, now, why, decided=True, hold_skipped=state.hold_skipped or hold_skipped)
+    return moved(Verb.DECIDE, state, now, why, decided=True, hold_skipped=state.hold_skipped or hold_skipped)
 
 
 def ask(state: RolloutState, now: datetime, why: Why, *, hold_skipped: bool = False, reason: str = "") -> Transition:
     """Put the next numbered question to a person, with the reason for asking where the plan's own dates are not it."""
-    return _move(
+    return moved(
         Verb.AWAIT_APPROVAL,
         state,
         now,
@@ -163,7 +163,7 @@ def ask(state: RolloutState, now: datetime, why: Why, *, hold_skipped: bool = Fa
 
 def approve(state: RolloutState, now: datetime, why: Why) -> Transition:
     """Take a person's yes; growth itself still waits for window and evidence."""
-    return _move(Verb.APPROVE, state, now, why, status=Status.RUNNING, approved=True, reason="")
+    return moved(Verb.APPROVE, state, now, why, status=Status.RUNNING, approved=True, reason="")
 
 
 def extend(state: RolloutState, by: Duration, now: datetime, why: Why) -> Transition:
@@ -171,18 +171,18 @@ def extend(state: RolloutState, by: Duration, now: datetime, why: Why) -> Transi
     asking = state.status is Status.AWAITING_APPROVAL
     longer = {"extension": state.extension + by, "hold_skipped": False, "decided": False}
     withdrawn = {"status": Status.RUNNING, "reason": ""} if asking else {}
-    return _move(Verb.EXTEND, state, now, why, **longer | withdrawn)
+    return moved(Verb.EXTEND, state, now, why, **longer | withdrawn)
 
 
 def put_on_list(verb: Verb, state: RolloutState, unit: str, now: datetime, why: Why) -> Transition:
     """Give a unit the candidate or stable whatever its bucket, or let its bucket decide again."""
     forced = {**state.forced, unit: LISTS[verb]}
-    return _move(verb, state, now, why, forced=forced, epoch=state.revision + 1)
+    return moved(verb, state, now, why, forced=forced, epoch=state.revision + 1)
 
 
 def complete(state: RolloutState, now: datetime, why: Why) -> Transition:
     """End well: the candidate with its adjustments is the flag's new stable."""
-    return _move(Verb.COMPLETE, state, now, why, status=Status.COMPLETED, epoch=state.revision + 1)
+    return moved(Verb.COMPLETE, state, now, why, status=Status.COMPLETED, epoch=state.revision + 1)
 
 
 def kill(state: RolloutState, by: str, reason: str, now: datetime) -> Transition:
@@ -198,7 +198,7 @@ def restore(state: RolloutState, by: str, reason: str, now: datetime) -> Transit
 def _switch(verb: Verb, state: RolloutState, by: str, reason: str, now: datetime, *, killed: bool) -> Transition:
     why = Why(cause=Cause.PERSON, by=by, reason=reason)
     observation = _observed_anew(state, {}, now)
-    return _move(verb, state, now, why, killed=killed, epoch=state.revision + 1, observation=observation)
+    return moved(verb, state, now, why, killed=killed, epoch=state.revision + 1, observation=observation)
 
 
 def _observed_anew(state: RolloutState, changed: Settings, now: datetime) -> Observation | None:
@@ -212,7 +212,8 @@ def _with(noted: tuple[int, ...], place: int) -> tuple[int, ...]:
     return tuple(sorted({*noted, place}))
 
 
-def _move(verb: Verb, state: RolloutState, now: datetime, why: Why, **changes: Any) -> Transition:
+def moved(verb: Verb, state: RolloutState, now: datetime, why: Why, **changes: Any) -> Transition:
+    """The transition to a state with these changes, one revision further."""
     status = changes.get("status", state.status)
     since = state.since if status is state.status and verb is not Verb.AWAIT_APPROVAL else now
     after = replace(state, revision=state.revision + 1, since=since, **changes)

@@ -41,6 +41,8 @@ EVENTS = {
     Verb.ALLOW: Event.ALLOWED,
     Verb.BLOCK: Event.BLOCKED,
     Verb.UNLIST: Event.UNLISTED,
+    Verb.PROPOSE: Event.AMENDMENT_PROPOSED,
+    Verb.AMEND: Event.AMENDED,
 }
 RETURNING = frozenset({Event.REVERTED, Event.ABORTED, Event.DISABLED, Event.KILLED})
 """After these nobody has the candidate: what is served can be held against it."""
@@ -120,7 +122,7 @@ def _told_of(plan: Plan, finding: Finding) -> Notice:
 def _call(event: Event) -> str:
     """What the first word asks of its reader."""
     match event:
-        case Event.AWAITING_APPROVAL | Event.HELD:
+        case Event.AWAITING_APPROVAL | Event.HELD | Event.AMENDMENT_PROPOSED:
             return "Decide"
         case Event.DISABLED | Event.KILLED | Event.NOTED | Event.BREACHED | Event.NO_DATA:
             return "Look"

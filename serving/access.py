@@ -41,6 +41,8 @@ ROUTES: Mapping[tuple[str, str], Need] = {
     ("GET", "/v1/agenda"): READ,
     ("GET", "/v1/agenda.ics"): READ,
     ("POST", "/v1/rollouts"): SUBMIT,
+    ("POST", "/v1/rollouts/{name}/amend"): SUBMIT,
+    ("POST", "/v1/rollouts/{name}/amend/approve"): Scope.ROLLOUTS_APPROVE,
     ("POST", "/v1/rollouts/{name}/commands"): ABORT,  # and what the verb needs, see `scope_of`
     ("POST", "/v1/flags/{key}/kill"): ABORT,
     ("POST", "/v1/flags/{key}/rollback"): ABORT,

@@ -19,7 +19,7 @@ from serving.calendar import CONTENT_TYPE, calendar
 from serving.desk import Desk, Json
 from serving.flags import KEY
 from serving.refusals import StrictRoute
-from serving.shapes import Asked, AskedCommand, AskedList, AskedWho, Who
+from serving.shapes import Asked, AskedApproval, AskedCommand, AskedList, AskedWho, Who, Why
 from state.credentials import scope_of
 from state.errors import UnknownError
 from state.seen import Seen
@@ -67,6 +67,7 @@ def routes(desk: Desk) -> APIRouter:
     router = APIRouter(route_class=StrictRoute, tags=["rollouts"])
     _reading(router, desk)
     _commanding(router, desk)
+    _amending(router, desk)
     _switching(router, desk)
     _listing(router, desk)
     return router
@@ -133,6 +134,27 @@ def _commanding(router: APIRouter, desk: Desk) -> None:
         if who.key is not None and (why := refusal(who.key, scope_of(asked.command))):
             raise HTTPException(403, why)
         return desk.command(name, asked.command, who.by, asked.reason, seen, asked.args, check=asked.check)
+
+
+def _amending(router: APIRouter, desk: Desk) -> None:
+    @router.post("/v1/rollouts/{name}/amend", openapi_extra=YAML_BODY)
+    def amend(
+        name: Name,
+        request: Request,
+        text: Annotated[str, Depends(plan_text)],
+        reason: Annotated[Why, Query()] = "",
+        by: Annotated[Who | None, Query()] = None,
+        file: Annotated[Who, Query()] = "plan.yaml",
+        *,
+        check: Annotated[bool, Query()] = False,
+    ) -> Json:
+        """Change the plan of a live rollout: `changes` says what; what is looser waits to be approved."""
+        return desk.amend(name, text, file, author(request.scope, by).by or UNNAMED, reason, check=check)
+
+    @router.post("/v1/rollouts/{name}/amend/approve")
+    def approve_amendment(name: Name, asked: AskedApproval, request: Request) -> Json:
+        """Put the amendment in force that waits under this digest."""
+        return desk.approve_amendment(name, asked.digest, _asking(request, asked.by).by, asked.reason)
 
 
 def _switching(router: APIRouter, desk: Desk) -> None:

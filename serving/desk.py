@@ -12,11 +12,12 @@ from plans.load import Known, digest, loads
 from plans.schema import Plan
 from plans.timeline import local, timeline
 from rollout.agenda import agenda
+from rollout.amending import amended_plan, changes
 from rollout.commands import carry_out
 from rollout.decide import refusal
 from rollout.describe import effect, percent, status_json
 from rollout.model import Command, Verb
-from serving.shapes import agenda_json, journal_json, run_url
+from serving.shapes import agenda_json, change_json, journal_json, run_url
 from serving.who import who
 from state import step
 from state.clock import Clock
@@ -110,6 +111,24 @@ class Desk:
             asked = Command(id=0, verb=verb, by=by, reason=reason, at=now, args=args, **saw)
             return _would(self.store.rollout(name), asked, now)
         return _answered(name, step.command(self.store, name, verb, by, reason, now, seen=seen, args=args))
+
+    def amend(self, name: str, text: str, file: str, by: str, reason: str, *, check: bool) -> Json:
+        """Change the plan of a live rollout, or say what that would do; raises PlanError with every problem."""
+        now = self.clock.now()
+        rollout, args = self.store.rollout(name), step.amendment(self.store, name, text, known=self.known, file=file)
+        asked = Command(id=0, verb=Verb.AMEND, by=by, reason=reason, at=now, args=args)
+        new = amended_plan(asked)
+        if problems := unsupported(new):
+            raise RefusedError(f"{name} cannot be judged like this yet: {'; '.join(problems)}")
+        found = changes(rollout.plan, rollout.state, new)
+        told = {"digest": args["digest"], "changes": [change_json(change) for change in found]}
+        if check:
+            return _would(rollout, asked, now) | told
+        return _answered(name, step.command(self.store, name, Verb.AMEND, by, reason, now, args=args)) | told
+
+    def approve_amendment(self, name: str, digest: str, by: str, reason: str) -> Json:
+        """Put the amendment in force that waits under this digest."""
+        return _answered(name, step.approve_amendment(self.store, name, digest, by, reason, self.clock.now()))
 
     def kill(self, flag: str, by: str, reason: str) -> Json:
         """Switch a flag off for everyone, at once."""

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
 
+from plans.difference import Change
 from plans.problems import Problem
 from rollout.agenda import Entry
 from rollout.describe import finding_json, served_exposure, takes_up
@@ -72,6 +73,12 @@ class AskedList(Asked):
     unit: Annotated[str, Field(min_length=1, max_length=LONGEST), AfterValidator(_visible)]
 
 
+class AskedApproval(Asked):
+    """Which amendment somebody approves: its digest, or the beginning of it."""
+
+    digest: Annotated[str, Field(min_length=6, max_length=64, pattern="^[0-9a-f]+$")]
+
+
 class AskedWho(BaseModel):
     """A unit as the application's evaluation context describes it, and when; now where no instant is given."""
 
@@ -97,6 +104,7 @@ def journal_json(entry: JournalEntry) -> dict[str, Any]:
         "takes_up": takes_up(entry.verb, entry.before),
         "finding": None if entry.finding is None else finding_json(entry.finding),
         "process": entry.process,
+        "digest": entry.after.digest,
     }
 
 
@@ -120,6 +128,11 @@ def agenda_json(entry: Entry, environment: str, url: str | None) -> dict[str, An
         "revision": entry.revision,
         "url": url,
     }
+
+
+def change_json(change: Change) -> dict[str, str]:
+    """One difference that an amendment makes."""
+    return {"place": change.place, "change": change.words, "effect": str(change.effect)}
 
 
 def problem_json(problem: Problem) -> dict[str, Any]:

@@ -77,6 +77,7 @@ COMMANDS = {
     "approve": Shown(
         ROLLOUTS, "rollouts:approve", "Answer the question a rollout waits with: yes, go on to the next phase."
     ),
+    "amend": Shown(ROLLOUTS, "amending:amend", "Change the plan of a rollout that is under way."),
     "abort": Shown(ROLLOUTS, "rollouts:abort", "End a rollout: everyone goes back to stable."),
     "hold": Shown(
         ROLLOUTS, "rollouts:hold", "Keep a rollout where it is until somebody resumes it; the guard goes on watching."

@@ -68,6 +68,14 @@ class Client(Protocol):
         """Ask something of a rollout; with `check` only say what that would do."""
         ...
 
+    def amend(self, name: str, text: str, file: str, by: str, reason: str, *, check: bool) -> Json:
+        """Change the plan of a live rollout; with `check` only say what that would do."""
+        ...
+
+    def approve_amendment(self, name: str, digest: str, by: str, reason: str) -> Json:
+        """Put the amendment in force that waits."""
+        ...
+
     def kill(self, flag: str, by: str, reason: str) -> Json:
         """Switch a flag off for everyone."""
         ...

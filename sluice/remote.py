@@ -82,6 +82,18 @@ class Remote:
         body = {"command": str(verb), **_claimed(by), "reason": reason, "check": check, **args, **saw}
         return self._object("POST", f"/v1/rollouts/{name}/commands", json=body)
 
+    def amend(self, name: str, text: str, file: str, by: str, reason: str, *, check: bool) -> Json:
+        """Change the plan of a live rollout."""
+        params = {"by": by, "file": file, "reason": reason} | ({"check": "true"} if check else {})
+        headers = {"Content-Type": "application/yaml"}
+        path = f"/v1/rollouts/{name}/amend"
+        return self._object("POST", path, content=text.encode(), params=params, headers=headers)
+
+    def approve_amendment(self, name: str, digest: str, by: str, reason: str) -> Json:
+        """Put the amendment in force that waits."""
+        body = {"digest": digest, "by": by, "reason": reason}
+        return self._object("POST", f"/v1/rollouts/{name}/amend/approve", json=body)
+
     def kill(self, flag: str, by: str, reason: str) -> Json:
         """Switch a flag off for everyone."""
         return self._object("POST", f"/v1/flags/{flag}/kill", json=_claimed(by) | {"reason": reason})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 import orjson
@@ -76,11 +76,14 @@ def replay(
 def replayed(store: Store, name: str) -> tuple[Replayed, ...]:
     """Every decision of a rollout beside itself derived anew, oldest first; raises UnknownError."""
     rollout, carried_out = store.rollout(name), store.carried_out(name)
-    stands = initial(rollout.plan, rollout.state.submitted)
+    journal = store.journal(name)
+    first = journal[0].before.digest if journal else rollout.digest
+    stands = replace(initial(rollout.plan, rollout.state.submitted), digest=first)
     found = []
-    for entry in store.journal(name):
+    for entry in journal:
+        plan = store.plan(entry.before.digest)
         commands = carried_out.get(entry.revision, ())
-        differences = (*_chain(stands, entry), *compared(entry, derived(rollout.plan, entry, commands), commands))
+        differences = (*_chain(stands, entry), *compared(entry, derived(plan, entry, commands), commands))
         found.append(Replayed(entry, differences))
         stands = entry.after
     return tuple(found)

@@ -124,7 +124,7 @@ class Flags(Transactions):
     def _live(self, tx: Connection, row: Any) -> tuple[RolloutState, Any] | None:
         where = (rollouts.c.flag == row.key, rollouts.c.status.in_([str(status) for status in LIVE]))
         state = [rollouts.c[name] for name in rows.STATE_COLUMNS]
-        extra = (rollouts.c.id, rollouts.c.digest, rollouts.c.plan)
+        extra = (rollouts.c.id, rollouts.c.plan)
         found = tx.execute(select(*state, *extra).where(*where)).one_or_none()
         if found is None:
             return None

@@ -17,6 +17,7 @@ from rollout.exposure import Flag
 from rollout.lists import Forced, Listed
 from rollout.model import Cause, Command, Evidence, Finding, RolloutState, Status, Transition, Verb
 from rollout.observing import Observation
+from rollout.proposing import Proposal
 from state.sealing import Head
 from state.tables import CommandStatus, Switch
 
@@ -27,6 +28,7 @@ _state: TypeAdapter[RolloutState] = TypeAdapter(RolloutState)
 _evidence: TypeAdapter[Evidence] = TypeAdapter(Evidence)
 _finding: TypeAdapter[Finding] = TypeAdapter(Finding)
 _observation: TypeAdapter[Observation] = TypeAdapter(Observation)
+_proposal: TypeAdapter[Proposal] = TypeAdapter(Proposal)
 _flag: TypeAdapter[Flag] = TypeAdapter(Flag)
 
 _STATUSES = {str(status): status for status in Status}
@@ -41,7 +43,6 @@ class Rollout:
     id: int
     plan: Plan
     plan_text: str
-    digest: str
     shape: str
     state: RolloutState
     evidence: Evidence
@@ -58,6 +59,11 @@ class Rollout:
         """The rollout's name."""
         return self.state.name
 
+    @property
+    def digest(self) -> str:
+        """That of the plan it runs by."""
+        return self.state.digest
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Live:
@@ -68,7 +74,6 @@ class Live:
     """
 
     id: int
-    digest: str
     shape: str
     state: RolloutState
     memory: str | None
@@ -85,6 +90,11 @@ class Live:
     def name(self) -> str:
         """The rollout's name."""
         return self.state.name
+
+    @property
+    def digest(self) -> str:
+        """That of the plan it runs by."""
+        return self.state.digest
 
     @property
     def evidence(self) -> Evidence:
@@ -179,6 +189,7 @@ def state_columns(state: RolloutState) -> dict[str, Any]:
         "extension": state.extension.text,
         "observation": state.observation and _observation.dump_json(state.observation).decode(),
         "noted": ",".join(map(str, state.noted)),
+        "proposal": state.proposal and _proposal.dump_json(state.proposal).decode(),
         "forced": orjson.dumps(state.forced).decode(),
     }
 
@@ -191,6 +202,7 @@ def state(values: Iterable[Any], *, killed: bool, flag_taken_by: str | None = No
     columns["extension"] = _duration(columns["extension"])
     columns["observation"] = columns["observation"] and _observation.validate_json(columns["observation"])
     columns["noted"] = _places(columns["noted"])
+    columns["proposal"] = columns["proposal"] and _proposal.validate_json(columns["proposal"])
     columns["forced"] = _forced(columns["forced"])
     return RolloutState(**columns, killed=killed, flag_taken_by=flag_taken_by)
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import cast
 
+import orjson
 from pydantic import JsonValue
 
-from plans.load import Known, loads
+from plans.load import Known, digest, loads, to_json
 from plans.schema import Plan
 from rollout.decide import decide, refusal
 from rollout.describe import effect
@@ -105,6 +107,50 @@ def rollback(store: Store, flag: str, by: str, reason: str, now: datetime) -> Ou
     return command(store, served.rollout, Verb.ROLLBACK, by, reason, now)
 
 
+def amend(
+    store: Store,
+    name: str,
+    text: str,
+    by: str,
+    reason: str,
+    now: datetime,
+    *,
+    known: Known | None = None,
+    file: str = "plan.yaml",
+) -> Outcome:
+    """Change the plan of a live rollout; what is looser waits as a proposal.
+
+    Raises PlanError with every problem of the text, UnknownError for a rollout that was never submitted.
+    """
+    return command(store, name, Verb.AMEND, by, reason, now, args=amendment(store, name, text, known=known, file=file))
+
+
+def amendment(
+    store: Store, name: str, text: str, *, known: Known | None = None, file: str = "plan.yaml"
+) -> dict[str, JsonValue]:
+    """The words of a command that amends a rollout's plan to this text; `stable: current` is what the plan has."""
+    plan = loads(text, file, known or Known())
+    rollout = store.rollout(name)
+    concrete = plan.model_copy(update={"stable": rollout.plan.stable}) if plan.stable == "current" else plan
+    return {"digest": digest(plan), "plan": orjson.loads(to_json(concrete)), "text": text}
+
+
+def approve_amendment(store: Store, name: str, digest_: str, by: str, reason: str, now: datetime) -> Outcome:
+    """Put the amendment in force that waits; `digest_` is its digest, or the beginning of it.
+
+    Raises RefusedError where none waits, or another one.
+    """
+    waiting = store.rollout(name).state.proposal
+    if waiting is None:
+        raise RefusedError(f"no amendment of {name} waits for an approval")
+    if not digest_ or not waiting.digest.startswith(digest_):
+        raise RefusedError(
+            f"the amendment that waits is {waiting.digest[:12]}, not {digest_}; look at it, then approve that"
+        )
+    args = dict(store.asked(waiting.command).command.args) | {"approves": True}
+    return command(store, name, Verb.AMEND, by, reason or waiting.reason, now, args=cast("dict[str, JsonValue]", args))
+
+
 def put_on_list(store: Store, flag: str, verb: Verb, unit: str, by: str, reason: str, now: datetime) -> Outcome:
     """Put a unit on the allow or block list of a flag's live rollout, or take it off again.
 
@@ -174,4 +220,17 @@ def _before(transition: Transition, refused: Mapping[int, str]) -> dict[int, str
     return {key: why for key, why in refused.items() if key < newest}
 
 
-__all__ = ["Judged", "Outcome", "UnknownError", "answer", "command", "put_on_list", "rollback", "step", "submit"]
+__all__ = [
+    "Judged",
+    "Outcome",
+    "UnknownError",
+    "amend",
+    "amendment",
+    "answer",
+    "approve_amendment",
+    "command",
+    "put_on_list",
+    "rollback",
+    "step",
+    "submit",
+]

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from hashlib import sha256
 from typing import Any
 
 import orjson
@@ -21,11 +20,11 @@ from state import rows
 from state.chain import append
 from state.errors import RefusedError
 from state.journaling import SUBMIT, Change, change_flag, flag_line, lock_flag, served_json
+from state.shapes import shape
 from state.tables import Switch, evidences, flags, rollouts
 from state.transactions import Transactions
 
 ATTEMPTS = 3
-NOT_JUDGED_BY = frozenset({"name", "summary", "owner", "flag", "stable", "candidate", "salt", "notify", "audience"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +65,8 @@ class Submitting(Transactions):
             resolved = self._admitted(tx, plan, digest, flag)
             if resolved is None:
                 return Submitted(plan.name, digest, created=False)
-            state = initial(resolved, now)
-            self._insert(tx, resolved, text, digest, state, by)
+            state = replace(initial(resolved, now), digest=digest)
+            self._insert(tx, resolved, text, state, by)
             self._take(tx, flag, resolved, digest, state, by)
         return Submitted(plan.name, digest, created=True)
 
@@ -83,7 +82,8 @@ class Submitting(Transactions):
         if row is not None and row.digest != digest:
             raise RefusedError(
                 f"the name {plan.name} stands for another plan, whose rollout is {row.status}; "
-                f"give the changed plan a new name, and `salt: {plan.bucketing_salt}` where the cohort must stay"
+                "`sluice amend` changes it, or give the changed plan a new name, "
+                f"and `salt: {plan.bucketing_salt}` where the cohort must stay"
             )
         return row is not None
 
@@ -96,12 +96,11 @@ class Submitting(Transactions):
                 "abort that one or wait for its end"
             )
 
-    def _insert(self, tx: Connection, plan: Plan, text: str, digest: str, state: RolloutState, by: str) -> None:
+    def _insert(self, tx: Connection, plan: Plan, text: str, state: RolloutState, by: str) -> None:
         step = due(plan, state, state.submitted)
         key = tx.execute(
             rollouts.insert().values(
                 **rows.state_columns(state),
-                digest=digest,
                 shape=shape(plan),
                 plan=to_json(plan),
                 plan_text=text,
@@ -124,13 +123,6 @@ class Submitting(Transactions):
         columns |= {"key": plan.flag, "version": 1, "switch": str(Switch.ON), "stable": stable}
         tx.execute(flags.insert().values(**columns))
         append(tx, self.secrets, (flag_line(columns, why),))
-
-
-def shape(plan: Plan) -> str:
-    """A digest of all that judging depends on: plans of one shape share their compiled rules."""
-    judged = {key: value for key, value in orjson.loads(to_json(plan)).items() if key not in NOT_JUDGED_BY}
-    judged["size"] = plan.audience.size  # intervals are narrowest at the planned number of units
-    return sha256(orjson.dumps(judged, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
 def _resolve(plan: Plan, flag: Any) -> Plan:

@@ -124,7 +124,7 @@ def _live(after: int, limit: int | None) -> Select[Any]:
     query = (
         select(
             *(rollouts.c[name] for name in rows.STATE_COLUMNS),
-            *(rollouts.c[name] for name in ("id", "digest", "shape", "check_every", "due_at", "settled_at", "run_id")),
+            *(rollouts.c[name] for name in ("id", "shape", "check_every", "due_at", "settled_at", "run_id")),
             *(evidences.c[name] for name in ("version", "verdicts", "memory", "findings", "looked_at")),
             flags.c.switch,
         )
@@ -150,7 +150,6 @@ def _light(row: Any) -> Live:
     (
         *_,
         id_,
-        digest,
         shape,
         check_every,
         due_at,
@@ -165,7 +164,6 @@ def _light(row: Any) -> Live:
     ) = row
     return Live(
         id=id_,
-        digest=digest,
         shape=shape,
         state=rows.state(row, killed=switch == Switch.OFF),
         memory=memory,

@@ -64,7 +64,6 @@ class RolloutRow(SQLModel, table=True):
     id: int | None = Field(default=None, primary_key=True)
     name: str = Field(unique=True)
     flag: str = Field(index=True)
-    digest: str
     shape: str  # equal for plans that are judged alike
     plan: str = text_column()
     plan_text: str = text_column()
@@ -94,9 +93,22 @@ class RolloutRow(SQLModel, table=True):
     observation: str | None = text_column()
     noted: str  # places of trees, joined by commas
     forced: str = text_column()
+    digest: str
+    proposal: str | None = text_column()
     due_at: datetime | None = instant_column()
     settled_at: datetime | None = instant_column()  # everything due up to here was done or found blocked
     run_id: str | None
+
+
+class FormerPlanRow(SQLModel, table=True):
+    """A plan that a rollout ran by before it was amended."""
+
+    __tablename__: ClassVar[Any] = "former_plan"
+
+    rollout_id: int = Field(primary_key=True, foreign_key="rollout.id")
+    digest: str = Field(primary_key=True)
+    plan: str = text_column()
+    plan_text: str = text_column()
 
 
 class FlagRow(SQLModel, table=True):
@@ -250,6 +262,7 @@ class ApiKeyRow(SQLModel, table=True):
 rollouts = table(RolloutRow)
 live = text(f"rollout.{LIVE_SQL}")
 """Of the table `rollout`, in the words of its partial indices: SQLite uses them for exactly these."""
+former_plans = table(FormerPlanRow)
 flags = table(FlagRow)
 journal = table(JournalRow)
 flag_journal = table(FlagJournalRow)

@@ -14,7 +14,7 @@ from rollout.model import Transition
 from state.database import READING
 from state.errors import UnknownError
 from state.sealing import Secrets
-from state.tables import rollouts
+from state.tables import former_plans, rollouts
 
 PLANS_KEPT = 512
 REHEARSED = Secrets.of(b"rehearsal")
@@ -61,6 +61,8 @@ class Transactions:
         if digest not in self._plans:
             with self.reading() as tx:
                 text = tx.execute(select(rollouts.c.plan).where(rollouts.c.digest == digest)).scalar()
+                former = select(former_plans.c.plan).where(former_plans.c.digest == digest)
+                text = text or tx.execute(former).scalar()
             if text is None:
                 raise UnknownError("plan", digest, ())
             self._keep(digest, text)

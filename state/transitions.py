@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+import orjson
 from sqlalchemy import Connection, Select, bindparam, select
 from sqlalchemy.exc import IntegrityError
 
+from plans.load import to_json
 from plans.schema import Plan
 from rollout.decide import initial
 from rollout.exposure import Flag, declared_stable, served
@@ -20,10 +22,11 @@ from state.commands import mark_done, mark_refused
 from state.errors import StaleStateError, UnknownError
 from state.journaling import Change, change_flag, lock_flag, move, served_json, tell, transition_line
 from state.rows import JournalEntry, Rollout
-from state.tables import Switch, evidences, flags, journal, rollouts
+from state.shapes import shape
+from state.tables import Switch, commands, evidences, flags, former_plans, journal, rollouts
 from state.transactions import Transactions
 
-OTHER_COLUMNS = ("id", "digest", "shape", "plan", "plan_text", "submitted_by", "due_at", "settled_at", "run_id")
+OTHER_COLUMNS = ("id", "shape", "plan", "plan_text", "submitted_by", "due_at", "settled_at", "run_id")
 LIVE_NAMES = [str(status) for status in LIVE]
 
 
@@ -57,7 +60,6 @@ class Transitions(Transactions):
             id=row.id,
             plan=plan,
             plan_text=row.plan_text,
-            digest=row.digest,
             shape=row.shape,
             state=_state(row, plan),
             evidence=rows.evidence(row.findings),
@@ -140,10 +142,13 @@ class Transitions(Transactions):
         if not mark_done(tx, transition):
             raise _stale(transition)
         mark_refused(tx, refused)
-        tell(tx, row.id, plan, transition, evidence)
+        if transition.plan is not None:
+            _amend(tx, row, transition.plan, transition)
+        now_plan = transition.plan or plan
+        tell(tx, row.id, now_plan, transition, evidence)
         line = transition_line(tx, row.id, transition, self.process, evidence)
         why = Change(transition.at, transition.verb, transition.by, transition.reason, after.revision, self.process)
-        serves = {"value": served_json(plan, after, row.digest), "rollout": before.name}
+        serves = {"value": served_json(now_plan, after, after.digest), "rollout": before.name}
         append(tx, self.secrets, (line, change_flag(tx, flag, why, serves | _new_stable(plan, transition))))
 
 
@@ -154,12 +159,15 @@ def epochs(tx: Connection, plans: Transactions, name: str) -> tuple[Epoch, ...]:
         return ()
     plan = plans.parsed(row.digest, row.plan)
     where = (journal.c.rollout_id == row.id, journal.c.epoch == journal.c.revision)
-    found = tx.execute(select(journal.c.at, journal.c.after).where(*where).order_by(journal.c.revision)).all()
-    starts = [(row.submitted, initial(plan, row.submitted))]
+    found = tx.execute(
+        select(journal.c.at, journal.c.before, journal.c.after).where(*where).order_by(journal.c.revision)
+    ).all()
+    first = rows.state_from_json(found[0].before).digest if found else row.digest
+    starts = [(row.submitted, replace(initial(plan, row.submitted), digest=first))]
     starts += [(line.at, rows.state_from_json(line.after)) for line in found]
     ends = [at for at, _ in starts[1:]] + [None]
     return tuple(
-        Epoch(state.epoch, at, until, state, served(plan, state, row.digest))
+        Epoch(state.epoch, at, until, state, served(plan, state, state.digest))
         for (at, state), until in zip(starts, ends, strict=True)
     )
 
@@ -226,6 +234,29 @@ def _keep_evidence(tx: Connection, rollout: int, evidence: Evidence, memory: str
         )
     )
     return changed.rowcount == 1
+
+
+def _amend(tx: Connection, row: Any, plan: Plan, transition: Transition) -> None:
+    """Put the amended plan in the place of the one before, which is kept: the journal speaks of both."""
+    asked = tx.execute(select(commands.c.args).where(commands.c.id == transition.consumes[0])).scalar_one()
+    former = {"rollout_id": row.id, "digest": transition.before.digest, "plan": row.plan, "plan_text": row.plan_text}
+    known = tx.execute(
+        select(former_plans.c.digest).where(
+            former_plans.c.rollout_id == row.id, former_plans.c.digest == transition.before.digest
+        )
+    )
+    if known.one_or_none() is None:
+        tx.execute(former_plans.insert().values(**former))
+    tx.execute(
+        rollouts.update()
+        .where(rollouts.c.id == row.id)
+        .values(
+            plan=to_json(plan),
+            plan_text=orjson.loads(asked)["text"],
+            shape=shape(plan),
+            check_every=plan.stop.check_every.timedelta.total_seconds(),
+        )
+    )
 
 
 def _new_stable(plan: Plan, transition: Transition) -> dict[str, str]:

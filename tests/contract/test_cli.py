@@ -330,6 +330,25 @@ def test_who_tells_the_past_the_present_and_the_future(sluice: Sluice, started: 
     assert (vip["variant"], vip["why"], vip["joins"]) == ("stable", "on the block list", None)
 
 
+def test_a_plan_is_amended_after_its_difference_was_shown(sluice: Sluice, started: None, tmp_path: Path) -> None:
+    """`--check` changes nothing, a stricter plan is in force at once, a looser one waits for --approve."""
+    edited = tmp_path / "edited.yaml"
+    edited.write_text(CASE_LAW.read_text().replace("expose: 50%", "expose: 40%"))
+    words = ("amend", "case-law-v24", str(edited), "--reason", "slower", "--by", "ann")
+    assert "stricter" in sluice(*words, "--check").stdout
+    assert 1 == _json(sluice("status", "case-law-v24", "--json"))["revision"]
+    done = _json(sluice(*words, "--json"))
+    assert ("50% -> 40%", "stricter") == (done["changes"][0]["change"], done["changes"][0]["effect"])
+    edited.write_text(CASE_LAW.read_text())
+    waits = sluice(*words).stdout
+    assert "--approve" in waits
+    digest = _json(sluice("status", "case-law-v24", "--json"))["proposal"]["digest"]
+    sluice("amend", "case-law-v24", "--approve", digest[:12], "--by", "lead", "--reason", "agreed")
+    assert digest == _json(sluice("status", "case-law-v24", "--json"))["digest"]
+    assert ["propose", "amend"] == [e["transition"] for e in _json(sluice("history", "case-law-v24", "--json"))][-2:]
+    sluice("amend", "case-law-v24", code=2)
+
+
 def test_a_unit_is_put_on_a_list_by_hand(sluice: Sluice, started: None) -> None:
     """Allowed, then blocked, then served by its bucket again, and `who` says by whom and why."""
     attributes = ("--attr", "tier=standard", "--attr", "email=x@y.test", "--json")

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from plans.expressions import Duration
 from plans.load import loads
 from plans.schema import Then
 from rollout.commands import ALLOWED
@@ -53,6 +54,14 @@ stop:
 tune:
   - {metric: e, when: "> 10%", raise: {min_confidence: 0.1}, observe: 1h, keep_if: "< 5%", note_if: "< 5%"}
 """)
+
+
+def _edited(word: str, value: str) -> dict[str, object]:
+    """The words of a command that amends the plan: one setting of `stop` changed."""
+    stop = PLAN.stop.model_copy(update={word: Duration.parse(value)})
+    return {"digest": value, "plan": PLAN.model_copy(update={"stop": stop})}
+
+
 TREE = (Role.TUNE_WHEN, Role.TUNE_KEEP, Role.TUNE_NOTE)
 TEST = (Role.SHIP, Role.REVERT)
 ARGUMENTS: dict[Verb, list[dict[str, object]]] = {
@@ -63,6 +72,7 @@ ARGUMENTS: dict[Verb, list[dict[str, object]]] = {
     Verb.ALLOW: [{"unit": "u-1"}],
     Verb.BLOCK: [{"unit": "u-1"}],
     Verb.UNLIST: [{"unit": "u-1"}],
+    Verb.AMEND: [_edited("check_every", "1m"), _edited("check_every", "10m")],
 }
 
 

@@ -18,7 +18,8 @@ LIVE = sa.text("status IN ('scheduled', 'running', 'awaiting_approval', 'held')"
 JOURNALS = ("journal", "flag_journal")
 TABLES = (
     "api_key", "heartbeat", "lease", "clock", "seen_event", "batch", "bad_unit", "met_unit", "unit_sum", "unit", "slot",
-    "bucket", "evidence", "delivery", "outbox", "command", "journal_head", "flag_journal", "journal", "flag",
+    "bucket", "evidence", "delivery", "outbox", "former_plan", "command", "journal_head", "flag_journal", "journal",
+    "flag",
     "rollout",
 )  # fmt: skip
 REFUSE = """
@@ -174,6 +175,7 @@ def _tables() -> None:
         sa.Column("observation", sa.Text(), nullable=True),
         sa.Column("noted", sa.String(), nullable=False),
         sa.Column("forced", sa.Text(), nullable=False),
+        sa.Column("proposal", sa.Text(), nullable=True),
         sa.Column("due_at", INSTANT, nullable=True),
         sa.Column("settled_at", INSTANT, nullable=True),
         sa.Column("run_id", sa.String(), nullable=True),
@@ -264,6 +266,18 @@ def _tables() -> None:
             ["rollout.id"],
         ),
         sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_table(
+        "former_plan",
+        sa.Column("rollout_id", sa.Integer(), nullable=False),
+        sa.Column("digest", sa.String(), nullable=False),
+        sa.Column("plan", sa.Text(), nullable=False),
+        sa.Column("plan_text", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["rollout_id"],
+            ["rollout.id"],
+        ),
+        sa.PrimaryKeyConstraint("rollout_id", "digest"),
     )
     op.create_index(op.f("ix_command_rollout_id"), "command", ["rollout_id"], unique=False)
     op.create_index(op.f("ix_command_status"), "command", ["status"], unique=False)

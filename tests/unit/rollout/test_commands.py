@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from plans.expressions import Duration
+from plans.load import loads
 from rollout.commands import refusal
 from rollout.decide import decide
 from rollout.model import Command, Evidence, RolloutState, Status, Verb
-from tests.unit.rollout.story import BEGIN, DAY, PLAN, command, evidence, states
+from tests.unit.rollout.story import BEGIN, DAY, PLAN, PLAN_TEXT, command, evidence, states
 
 NOW = BEGIN + 6 * DAY
 ASKED = {
@@ -25,6 +26,9 @@ ASKED = {
     Verb.EXTEND: {"duration": "3d"},
     Verb.BACK: {"phase": "alpha"},
     Verb.ROLLBACK: {},
+    Verb.ALLOW: {"unit": "u-1"},
+    Verb.BLOCK: {"unit": "u-1"},
+    Verb.AMEND: {"digest": "d", "plan": loads(PLAN_TEXT.replace("error_rate > 2x", "error_rate > 1.5x"))},
 }
 LIVE = {"scheduled", "alpha", "awaiting", "approved", "beta", "held", "held_scheduled", "killed", "ga"}
 STARTED = LIVE - {"scheduled", "held_scheduled"}
@@ -38,6 +42,9 @@ ACCEPTED = {
     Verb.EXTEND: STARTED,
     Verb.BACK: {"beta", "held", "killed", "ga"},
     Verb.ROLLBACK: {"completed"},
+    Verb.ALLOW: LIVE,
+    Verb.BLOCK: LIVE,
+    Verb.AMEND: LIVE,
 }
 AFTER = {
     (Verb.APPROVE, "awaiting"): Status.RUNNING,

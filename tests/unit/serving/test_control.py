@@ -312,3 +312,43 @@ def test_who_names_the_person_that_put_a_unit_on_a_list(app: App, desk: Desk) ->
     call(app, "POST", f"{flag}/unlist", {"unit": "u-42", **WHO})
     assert "bucket" in call(app, "POST", f"{flag}/who", {"unit": "u-42"}).json["why"]
     assert "pm@example.com" in call(app, "POST", f"{flag}/who", {"unit": "u-42", "at": told["since"]}).json["why"]
+
+
+def test_a_plan_is_amended_at_once_or_once_approved(app: App) -> None:
+    """The difference comes with the answer; what is looser waits for its digest; refusals say why."""
+    submit(app)
+    tighter = PLAN.replace("2x control", "1.5x control")
+    query = "reason=because&by=pm"
+    checked = amend(app, tighter, f"{query}&check=true").json
+    assert ("stricter", 0) == (checked["changes"][0]["effect"], call(app, "GET", NAME).json["revision"])
+    done = amend(app, tighter, query).json
+    assert {"name", "accepted", "revision", "effect", "digest", "changes"} == set(done)
+    assert tighter == call(app, "GET", f"{NAME}/plan").body.decode()
+    looser = amend(app, PLAN, query).json
+    status = call(app, "GET", NAME).json
+    assert (done["digest"], looser["digest"]) == (status["digest"], status["proposal"]["digest"])
+    approval = {"digest": looser["digest"][:12], "by": "lead", "reason": "agreed"}
+    assert 200 == call(app, "POST", f"{NAME}/amend/approve", approval).status
+    assert (looser["digest"], None) == tuple(call(app, "GET", NAME).json[key] for key in ("digest", "proposal"))
+    assert 409 == call(app, "POST", f"{NAME}/amend/approve", approval).status
+
+
+def test_an_amendment_that_makes_no_sense_is_refused(app: App) -> None:
+    """A bad plan, a fixed part, no reason, no plan at all, no such rollout."""
+    submit(app)
+    query = "reason=because"
+    answers = [
+        amend(app, PLAN.replace("hold: 1d", "hold: soon"), query),
+        amend(app, PLAN.replace("v2.4", "v2.5"), query),
+        amend(app, PLAN.replace("2x control", "1.5x control"), ""),
+        ask(app, "amend"),
+        call(app, "POST", "/v1/rollouts/nothing/amend", PLAN.encode(), content_type=YAML, query=query),
+        call(app, "POST", f"{NAME}/amend/approve", {"digest": "nonsense", "by": "pm"}),
+    ]
+    assert [422, 409, 409, 409, 404, 400] == [answer.status for answer in answers]
+    assert ["start"] == [entry["transition"] for entry in call(app, "GET", f"{NAME}/journal").json]
+
+
+def amend(app: App, text: str, query: str) -> Response:
+    """Hand in an edited plan."""
+    return call(app, "POST", f"{NAME}/amend", text.encode(), content_type=YAML, query=query)

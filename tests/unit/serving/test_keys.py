@@ -165,8 +165,8 @@ def test_taking_exposure_back_needs_less_right_than_giving_it(
 
 
 def test_every_verb_of_a_person_is_in_the_matrix() -> None:
-    """Kill, restore and rollback have routes of their own."""
-    own = {Verb.KILL, Verb.RESTORE, Verb.ROLLBACK}
+    """Switches, lists and amendments have routes of their own."""
+    own = {Verb.KILL, Verb.RESTORE, Verb.ROLLBACK, Verb.ALLOW, Verb.BLOCK, Verb.UNLIST, Verb.PROPOSE, Verb.AMEND}
     done_by_sluice = {Verb.START, Verb.ADJUST, Verb.TUNE, Verb.KEEP, Verb.NOTE, Verb.DECIDE, Verb.AWAIT_APPROVAL}
     ends = {Verb.REVERT, Verb.DISABLE, Verb.COMPLETE}
     assert {str(verb) for verb in set(Verb) - own - done_by_sluice - ends} <= set(VERBS)

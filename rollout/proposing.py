@@ -1,0 +1,23 @@
+"""An amendment that makes a plan looser, waiting for somebody to approve it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """What waits: the digest of the amended plan, who asked for it and why, and the command that holds the plan."""
+
+    digest: str
+    command: int
+    by: str
+    reason: str
+    at: datetime
+
+
+def shown(proposal: Proposal) -> dict[str, str]:
+    """The proposal as `status` gives it."""
+    at = proposal.at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return {"digest": proposal.digest, "by": proposal.by, "reason": proposal.reason, "at": at}
