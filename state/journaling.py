@@ -72,7 +72,7 @@ def transition_line(
 ) -> Line:
     """A transition's line for the journal, with its evidence; without `evidence` with what is known at this moment."""
     known = _known(tx, rollout) if evidence is None else rows.evidence_json(evidence)
-    columns = rows.transition_columns(transition)
+    columns = _columns(transition)
     return Line(journal, {"rollout_id": rollout, "evidence": known, "process": process, **columns})
 
 
@@ -114,3 +114,19 @@ def _end_buckets(tx: Connection, transition: Transition) -> None:
 
 def _known(tx: Connection, rollout: int) -> str:
     return str(tx.execute(select(evidences.c.findings).where(evidences.c.rollout_id == rollout)).scalar_one())
+
+
+def _columns(transition: Transition) -> dict[str, Any]:
+    """A transition as a row of the journal, without its evidence."""
+    return {
+        "revision": transition.after.revision,
+        "at": transition.at,
+        "verb": str(transition.verb),
+        "cause": str(transition.cause),
+        "by": transition.by,
+        "reason": transition.reason,
+        "epoch": transition.after.epoch,
+        "before": rows.state_json(transition.before),
+        "after": rows.state_json(transition.after),
+        "finding": rows.finding_json(transition.finding),
+    }

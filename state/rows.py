@@ -15,7 +15,7 @@ from plans.expressions import Duration
 from plans.schema import Plan, Settings
 from rollout.exposure import Flag
 from rollout.lists import Forced, Listed
-from rollout.model import Cause, Command, Evidence, Finding, RolloutState, Status, Transition, Verb
+from rollout.model import Cause, Command, Evidence, Finding, RolloutState, Status, Verb
 from rollout.observing import Observation
 from rollout.proposing import Proposal
 from state.sealing import Head
@@ -251,22 +251,6 @@ def flag(row: Row) -> Flag:
 def settings_json(settings: Settings | None) -> str:
     """Settings as canonical JSON; null where a flag has nothing before its candidate."""
     return orjson.dumps(None if settings is None else dict(settings), option=orjson.OPT_SORT_KEYS).decode()
-
-
-def transition_columns(transition: Transition) -> dict[str, Any]:
-    """A transition as a row of the journal, without its evidence."""
-    return {
-        "revision": transition.after.revision,
-        "at": transition.at,
-        "verb": str(transition.verb),
-        "cause": str(transition.cause),
-        "by": transition.by,
-        "reason": transition.reason,
-        "epoch": transition.after.epoch,
-        "before": state_json(transition.before),
-        "after": state_json(transition.after),
-        "finding": finding_json(transition.finding),
-    }
 
 
 def journal_entry(name: str, row: Row) -> JournalEntry:

@@ -1,7 +1,6 @@
 """The tables of what is true, as SQLModel declares them; the migrations build exactly these.
 
-JSON is kept as text, so that numbers come back as they went in on every database. What is counted has its own tables,
-in `state.count_tables`.
+JSON is kept as text, so that numbers come back as they went in; what is counted is in `state.count_tables`.
 """
 
 from __future__ import annotations
@@ -98,17 +97,6 @@ class RolloutRow(SQLModel, table=True):
     due_at: datetime | None = instant_column()
     settled_at: datetime | None = instant_column()  # everything due up to here was done or found blocked
     run_id: str | None
-
-
-class FormerPlanRow(SQLModel, table=True):
-    """A plan that a rollout ran by before it was amended."""
-
-    __tablename__: ClassVar[Any] = "former_plan"
-
-    rollout_id: int = Field(primary_key=True, foreign_key="rollout.id")
-    digest: str = Field(primary_key=True)
-    plan: str = text_column()
-    plan_text: str = text_column()
 
 
 class FlagRow(SQLModel, table=True):
@@ -262,7 +250,6 @@ class ApiKeyRow(SQLModel, table=True):
 rollouts = table(RolloutRow)
 live = text(f"rollout.{LIVE_SQL}")
 """Of the table `rollout`, in the words of its partial indices: SQLite uses them for exactly these."""
-former_plans = table(FormerPlanRow)
 flags = table(FlagRow)
 journal = table(JournalRow)
 flag_journal = table(FlagJournalRow)

@@ -13,8 +13,9 @@ from plans.schema import Plan
 from rollout.model import Transition
 from state.database import READING
 from state.errors import UnknownError
+from state.former_plans import former_plans
 from state.sealing import Secrets
-from state.tables import former_plans, rollouts
+from state.tables import rollouts
 
 PLANS_KEPT = 512
 REHEARSED = Secrets.of(b"rehearsal")

@@ -20,10 +20,11 @@ from state import rows
 from state.chain import append
 from state.commands import mark_done, mark_refused
 from state.errors import StaleStateError, UnknownError
+from state.former_plans import former_plans
 from state.journaling import Change, change_flag, lock_flag, move, served_json, tell, transition_line
 from state.rows import JournalEntry, Rollout
 from state.shapes import shape
-from state.tables import Switch, commands, evidences, flags, former_plans, journal, rollouts
+from state.tables import Switch, commands, evidences, flags, journal, rollouts
 from state.transactions import Transactions
 
 OTHER_COLUMNS = ("id", "shape", "plan", "plan_text", "submitted_by", "due_at", "settled_at", "run_id")
