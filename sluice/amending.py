@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from sluice import render
+from sluice.access import client
 from sluice.errors import UsageError
-from sluice.options import AsJson, By, Data, Name, Reason, Server, client, emit, person
+from sluice.options import AsJson, By, Data, Name, Reason, Server, emit, person
 from sluice.plan_files import read_text
 
 
