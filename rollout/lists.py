@@ -24,16 +24,21 @@ class Listed(StrEnum):
 Forced = Mapping[str, Listed]
 
 
-def objection(forced: Forced, unit: str, to: Listed, reason: str) -> str | None:
+def forced(said: Mapping[str, str]) -> Forced:
+    """The lists as they were written down."""
+    return {unit: Listed(to) for unit, to in said.items()}
+
+
+def objection(lists: Forced, unit: str, to: Listed, reason: str) -> str | None:
     """Why a unit cannot be put there, with the remedy; None where it can."""
     if not unit or len(unit) > LONGEST:
         return f"name a unit of 1 to {LONGEST} characters"
     if not reason and to is not Listed.NONE:
         return "give a reason: this unit is treated unlike the others, and its outcomes no longer count"
-    stands = forced.get(unit, Listed.NONE)
+    stands = lists.get(unit, Listed.NONE)
     if stands is to:
         return _already(unit, to)
-    if unit not in forced and len(forced) >= MOST:
+    if unit not in lists and len(lists) >= MOST:
         return f"{MOST} units have been put on lists by hand; a plan with a rule for them, under `audience`, is due"
     return None
 

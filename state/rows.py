@@ -14,7 +14,7 @@ from pydantic import JsonValue, TypeAdapter
 from plans.expressions import Duration
 from plans.schema import Plan, Settings
 from rollout.exposure import Flag
-from rollout.lists import Forced, Listed
+from rollout.lists import forced
 from rollout.model import Cause, Command, Evidence, Finding, RolloutState, Status, Verb
 from rollout.observing import Observation
 from rollout.proposing import Proposal
@@ -203,7 +203,7 @@ def state(values: Iterable[Any], *, killed: bool, flag_taken_by: str | None = No
     columns["observation"] = columns["observation"] and _observation.validate_json(columns["observation"])
     columns["noted"] = _places(columns["noted"])
     columns["proposal"] = columns["proposal"] and _proposal.validate_json(columns["proposal"])
-    columns["forced"] = _forced(columns["forced"])
+    columns["forced"] = forced(orjson.loads(columns["forced"]))
     return RolloutState(**columns, killed=killed, flag_taken_by=flag_taken_by)
 
 
@@ -297,7 +297,3 @@ _duration = lru_cache(maxsize=1024)(Duration.parse)
 @lru_cache(maxsize=1024)
 def _places(text: str) -> tuple[int, ...]:
     return tuple(map(int, text.split(","))) if text else ()
-
-
-def _forced(text: str) -> Forced:
-    return {unit: Listed(to) for unit, to in orjson.loads(text).items()} if text != "{}" else {}
