@@ -49,6 +49,11 @@ class Known(Protocol):
         ...
 
 
+def tags(plan: Plan) -> tuple[str, ...]:
+    """What a run can be filtered by: its flag, and its owner where the plan names one."""
+    return (f"flag:{plan.flag}", *((f"owner:{plan.owner}",) if plan.owner else ()))
+
+
 def wanted(plan: Plan, known: Known, clock: Clock) -> State:
     """The state of a live rollout's run: asleep until its next wake-up, or waiting for a person."""
     now = clock.now()

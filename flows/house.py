@@ -36,14 +36,17 @@ class Notes:
 
     `waiting_since` is when a step was first left to its own run, by rollout and revision; `attended` what a comparison
     was hurried for; `newest` the latest rollout compared; `shown` the version of the evidence that an open form shows;
-    `told` the rollouts of which there was news since the last comparison; `agenda` what the last agenda was made from,
-    and what it said.
+    `published` the revision and verdicts that a run's pages tell of, `pages` how many runs were brought up to date in
+    this turn; `told` the rollouts of which there was news since the last comparison; `agenda` what the last agenda was
+    made from, and what it said.
     """
 
     waiting_since: dict[str, tuple[int, datetime]] = field(default_factory=dict)
     attended: set[tuple[str, int]] = field(default_factory=set)
     newest: int = 0
     shown: dict[str, int] = field(default_factory=dict)
+    published: dict[str, str] = field(default_factory=dict)
+    pages: int = 0
     told: set[str] = field(default_factory=set)
     agenda: tuple[str, str] = ("", "")
 

@@ -17,7 +17,7 @@ from prefect.states import Scheduled
 
 from flows import approvals, runs, settle
 from flows.answers import abort, take_answer
-from flows.appearance import ended, unattended, wanted
+from flows.appearance import ended, tags, unattended, wanted
 from flows.artifacts import publish
 from flows.house import Deleted, House
 from flows.identity import codes
@@ -27,6 +27,8 @@ from state.tables import ClockKind
 
 ENDED_LATELY = timedelta(minutes=10)
 FORM_FIRST = timedelta(hours=1)
+PAGES = 20
+"""Rollouts whose pages one comparison brings up to date: after a start that may be all of them."""
 DELETED = "its run was deleted in Prefect's UI"
 
 logger = logging.getLogger(__name__)
@@ -40,6 +42,7 @@ def compare(house: House, client: SyncPrefectClient) -> None:
     since = house.clock.real() - ENDED_LATELY
     found = [*runs.open_runs(client, deployed), *runs.ended_runs(client, deployed, since)]
     live = {row.name: row for row in house.store.live()}
+    house.notes.pages = 0
     house.notes.newest = max((row.id for row in live.values()), default=0)
     kept = _by_rollout(found, live) | _named(client, deployed, found, live)
     for row in live.values():
@@ -78,8 +81,10 @@ def settle_live(house: House, client: SyncPrefectClient, deployed: UUID, row: Li
             settle_over(house, client, row.name, run)
         case Move.DRESS | Move.LISTEN if run is not None:
             dress(house, client, run, house.store.rollout(row.name))
-        case Move.LEAVE if run is not None and look.type is StateType.PAUSED:
-            _refresh(house, client, run, row)
+        case Move.LEAVE if run is not None:
+            if look.type is StateType.PAUSED:
+                _refresh(house, client, run, row)
+            _republish(house, client, run, row)
 
 
 def settle_ended(house: House, client: SyncPrefectClient, names: Iterable[str]) -> None:
@@ -102,7 +107,7 @@ def settle_over(house: House, client: SyncPrefectClient, name: str, run: FlowRun
     held, real = at_work(house, name, run), house.clock.real()
     move = settle.over(rollout.state.promise, run, look, leased=held, pace=house.pace, real=real)
     if move is Move.DRESS:
-        publish(client, run.id, rollout)
+        publish(client, run.id, house.store, rollout, house.clock.now())
         runs.force(client, run.id, look)
 
 
@@ -156,6 +161,15 @@ def _refresh(house: House, client: SyncPrefectClient, run: FlowRun, row: Live) -
         house.notes.shown[row.name] = row.evidence_version
 
 
+def _republish(house: House, client: SyncPrefectClient, run: FlowRun, row: Live) -> None:
+    """Bring the run's pages up to date where the rollout moved or a verdict changed; a quiet look changes none."""
+    seen = f"{row.state.revision}:{row.verdicts}"
+    if house.notes.published.get(row.name) != seen and house.notes.pages < PAGES:
+        house.notes.pages += 1
+        publish(client, run.id, house.store, house.store.rollout(row.name), house.clock.now())
+        house.notes.published[row.name] = seen
+
+
 def _make(house: House, client: SyncPrefectClient, deployed: UUID, row: Live, look: State) -> None:
     """Make the run that is missing. One that the store knew and Prefect no longer does was deleted by a person."""
     known = UUID(row.run_id) if row.run_id else None
@@ -163,7 +177,7 @@ def _make(house: House, client: SyncPrefectClient, deployed: UUID, row: Live, lo
         abort(house, row.name, DELETED)
         return
     start = look if look.type is StateType.SCHEDULED else Scheduled(scheduled_time=house.clock.real() + FORM_FIRST)
-    run = runs.make(client, deployed, row.name, row.state.promise, start)
+    run = runs.make(client, deployed, row.name, row.state.promise, start, tags(house.store.plan_of(row)))
     house.store.set_run(row.name, str(run.id))
     logger.info("%s: made run %s", row.name, run.id)
     if look.type is StateType.PAUSED:

@@ -61,7 +61,7 @@ def attend(house: House, client: SyncPrefectClient, run: UUID, name: str) -> Sta
         return Completed(name=short(f"Not the run of {name}: nothing done"))
     with at_work(house, name, run):
         visited = visit(house, client, run, name)
-    publish(client, run, visited)
+    publish(client, run, house.store, visited, house.clock.now())
     if not visited.state.status.live:
         return ended(visited.state, house.store.journal(name))
     look = wanted(visited.plan, visited, house.clock)

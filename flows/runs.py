@@ -7,7 +7,7 @@ Which promise a run belongs to is read from its idempotency key, so that making 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -84,10 +84,10 @@ def rollout_name(run: FlowRun) -> str:
     return str(run.parameters.get("name", ""))
 
 
-def make(client: SyncPrefectClient, deployed: UUID, name: str, kept: int, state: State) -> FlowRun:
+def make(client: SyncPrefectClient, deployed: UUID, name: str, kept: int, state: State, tags: Sequence[str]) -> FlowRun:
     """The run of a rollout's promise: made in `state` where it does not exist, found where it does."""
     return client.create_flow_run_from_deployment(
-        deployed, parameters={"name": name}, name=name, idempotency_key=key(name, kept), state=state
+        deployed, parameters={"name": name}, name=name, idempotency_key=key(name, kept), state=state, tags=tags
     )
 
 
@@ -164,6 +164,22 @@ def drop_input(client: SyncPrefectClient, run: UUID, name: str) -> None:
 def show(client: SyncPrefectClient, run: UUID | None, name: str, text: str, about: str) -> None:
     """Put a Markdown page on the run; the latest of a name stands for it."""
     client.create_artifact(ArtifactCreate(key=name, type="markdown", description=about, data=text, flow_run_id=run))
+
+
+def show_progress(client: SyncPrefectClient, run: UUID, name: str, share: float, about: str) -> None:
+    """Put a bar on the run, filled to `share` percent."""
+    made = ArtifactCreate(key=name, type="progress", description=about, data=share, flow_run_id=run)
+    client.create_artifact(made)
+
+
+def shown(client: SyncPrefectClient, run: UUID) -> Mapping[str, str]:
+    """What the latest artifact of each key on the run says it is.
+
+    Asked by hand: the client's own call sends empty filters, which the server refuses (422).
+    """
+    wanted = {"artifacts": {"flow_run_id": {"any_": [str(run)]}}, "sort": "CREATED_DESC", "limit": PAGE}
+    found = client.request("POST", "/artifacts/filter", json=wanted).json()
+    return {one["key"]: one["description"] or "" for one in reversed(found) if one["key"]}
 
 
 def _state(kinds: list[StateType]) -> FlowRunFilterState:

@@ -13,6 +13,7 @@ from plans.schema import OnNoData, Plan, Then
 from rollout import moves
 from rollout.blocks import blocks
 from rollout.commands import carry_out, refusal
+from rollout.findings import silence
 from rollout.model import Cause, Command, Evidence, Finding, RolloutState, Status, Transition, Verb, Verdict
 from rollout.moves import Why, initial, kill, restore
 from rollout.obstacles import Block, current, starved
@@ -69,7 +70,9 @@ def _starved(plan: Plan, state: RolloutState, evidence: Evidence, now: datetime)
     impatient = {criterion.text for criterion in plan.stop.criteria if criterion.on_no_data is OnNoData.REVERT}
     for finding in starved(plan, state, evidence) if state.watched else ():
         if finding.criterion in impatient:
-            return moves.fall(Verb.REVERT, state, now, Why(cause=Cause.NO_DATA, reason=finding.reason, finding=finding))
+            short = silence(plan, finding)
+            why = Why(cause=Cause.NO_DATA, reason=finding.reason, finding=finding, short=short)
+            return moves.fall(Verb.REVERT, state, now, why)
     return None
 
 

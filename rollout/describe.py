@@ -15,8 +15,9 @@ from plans.timeline import Step, local
 from rollout import lists
 from rollout.blocks import blocks
 from rollout.exposure import declared_stable
+from rollout.findings import silence
 from rollout.model import FALLEN, FULL, Counts, Evidence, Finding, RolloutState, Status, Verb
-from rollout.obstacles import Block, Code
+from rollout.obstacles import Block, Code, holding
 from rollout.proposing import shown
 from rollout.schedule import due
 from rollout.tuning import observation_blocks
@@ -193,6 +194,8 @@ def _running_name(plan: Plan, state: RolloutState, evidence: Evidence, now: date
         return f"{lead} · killed"
     if observing := next(observation_blocks(plan, state), None):
         return f"{lead} · {observing.text}"
+    if missing := next(holding(plan, state, evidence), None):
+        return f"Held: {silence(plan, missing)}"
     step = due(plan, state, now)
     if step is None or step.at > now:
         return f"{lead} · until {local(plan, step.at)}" if step else lead

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from plans.expressions import Condition, TargetKind
+import re
+
+from plans.expressions import Condition, Duration, TargetKind
+from plans.schema import Plan
 from rollout.model import Finding, Role, Verdict
 
 
@@ -22,6 +25,20 @@ def headline(finding: Finding) -> str:
             return f"{condition.metric} {100 * finding.seen:+.1f}pp: {finding.criterion}"
         case _:
             return f"{condition.metric} {finding.seen:.4g}: {finding.criterion}"
+
+
+def silence(plan: Plan, finding: Finding) -> str:
+    """What is missing where a criterion has no data for the plan's patience: `no data from prom for 1 h`."""
+    criterion = next((one for one in plan.stop.criteria if one.text == finding.criterion), None)
+    patience = (criterion and criterion.no_data_after) or plan.stop.no_data_after
+    source = plan.metrics[Condition.parse(finding.criterion).metric].source
+    return f"no data from {source} for {spoken(patience)}"
+
+
+def spoken(duration: Duration) -> str:
+    """A duration as people write it: `1 h`, `1 d 12 h`, `30 min`."""
+    parts = re.findall(r"([0-9]+)([a-z])", duration.text)
+    return " ".join(f"{count} {'min' if unit == 'm' else unit}" for count, unit in parts)
 
 
 def purpose(finding: Finding) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from plans.expressions import Duration
 from plans.schema import Plan, Settings
+from rollout.findings import headline
 from rollout.lists import Listed
 from rollout.model import (
     NOT_STARTED,
@@ -26,13 +27,19 @@ LISTS = {Verb.ALLOW: Listed.ALLOW, Verb.BLOCK: Listed.BLOCK, Verb.UNLIST: Listed
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Why:
-    """Cause, author and words of a transition, with the commands it carries out."""
+    """Cause, author and words of a transition, with the commands it carries out; `short` is for where words are few."""
 
     cause: Cause
     by: str = SLUICE
     reason: str
     consumes: tuple[int, ...] = ()
     finding: Finding | None = None
+    short: str = ""
+
+    @property
+    def badge(self) -> str:
+        """Why in one breath: the numbers against the rule where a finding caused it."""
+        return self.short or (headline(self.finding) if self.finding else self.reason)
 
 
 def initial(plan: Plan, submitted: datetime) -> RolloutState:
@@ -114,7 +121,7 @@ def fall(verb: Verb, state: RolloutState, now: datetime, why: Why, **changes: An
         exposure=0,
         enabled=verb is not Verb.DISABLE,
         fell_from=state.phase,
-        reason=why.reason,
+        reason=why.badge,
         epoch=state.revision + 1,
         observation=None,
         **changes,
@@ -132,7 +139,7 @@ def get_up(plan: Plan, state: RolloutState, phase: int, now: datetime, why: Why)
 
 def hold(state: RolloutState, now: datetime, why: Why) -> Transition:
     """Stop all growth until a person resumes."""
-    return moved(Verb.HOLD, state, now, why, status=Status.HELD, reason=why.reason)
+    return moved(Verb.HOLD, state, now, why, status=Status.HELD, reason=why.badge)
 
 
 def release(state: RolloutState, now: datetime, why: Why, *, overrules: bool) -> Transition:

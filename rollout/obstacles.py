@@ -77,6 +77,12 @@ def starved(plan: Plan, state: RolloutState, evidence: Evidence) -> tuple[Findin
     )
 
 
+def holding(plan: Plan, state: RolloutState, evidence: Evidence) -> Iterator[Finding]:
+    """The starved findings that keep a rollout from growing for as long as nothing is heard."""
+    waits = {criterion.text for criterion in plan.stop.criteria if criterion.on_no_data is not OnNoData.IGNORE}
+    return (finding for finding in starved(plan, state, evidence) if finding.criterion in waits)
+
+
 def _silent_long(plan: Plan, criterion: Criterion, entered: datetime, at: datetime) -> bool:
     """Whether the phase is as old as the patience with silence, in the hours in which data is expected."""
     patience = (criterion.no_data_after or plan.stop.no_data_after).timedelta

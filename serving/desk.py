@@ -93,6 +93,10 @@ class Desk:
         found.sort(key=lambda one: (one[0].at, one[0].key))
         return [agenda_json(entry, self.environment, url) for entry, url in found]
 
+    def head(self) -> str | None:
+        """The head of the journals, to hold them against later."""
+        return str(self.store.head())
+
     def command(
         self,
         name: str,

@@ -54,6 +54,10 @@ class Client(Protocol):
         """What lies before the live rollouts in the days ahead."""
         ...
 
+    def head(self) -> str | None:
+        """The head of the journals, None where the server does not tell it."""
+        ...
+
     def command(
         self,
         name: str,

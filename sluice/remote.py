@@ -66,6 +66,14 @@ class Remote:
         entries: list[Json] = self._ask("GET", "/v1/agenda", params={"days": days})
         return entries
 
+    def head(self) -> str | None:
+        """The head of the journals, by the server's own account of its health."""
+        try:
+            told = self._http.get("/healthz").json().get("journal_head")
+        except (httpx.HTTPError, ValueError, AttributeError):
+            return None
+        return told if isinstance(told, str) else None
+
     def command(
         self,
         name: str,

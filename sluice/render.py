@@ -78,13 +78,21 @@ def history(entries: Sequence[Json]) -> Table:
     """The journal, oldest first."""
     table = plain_table("rev", "at (UTC)", "what", "exposure", "by", "why")
     for entry in entries:
-        moved = f"{percent(entry['from']['exposure'])} → {percent(entry['to']['exposure'])}"
-        steady = entry["from"]["exposure"] == entry["to"]["exposure"]
-        exposure = percent(entry["to"]["exposure"]) if steady else moved
-        taken_up = f" of {entry['takes_up']}" if entry["takes_up"] is not None else ""
-        what = Text(words(entry["transition"]) + taken_up)
-        table.add_row(str(entry["revision"]), instant(entry["at"]), what, exposure, entry["by"], entry["reason"])
+        row = (happened(entry), moved(entry), entry["by"], entry["reason"])
+        table.add_row(str(entry["revision"]), instant(entry["at"]), *map(Text, row))
     return table
+
+
+def moved(entry: Json) -> str:
+    """The exposure of a transition: before and after where it changed."""
+    before, after = entry["from"]["exposure"], entry["to"]["exposure"]
+    return percent(after) if before == after else f"{percent(before)} → {percent(after)}"
+
+
+def happened(entry: Json) -> str:
+    """A transition in words, with the revision that a resume takes up."""
+    taken_up = f" of {entry['takes_up']}" if entry["takes_up"] is not None else ""
+    return words(entry["transition"]) + taken_up
 
 
 def preview(timeline: Json) -> Group:

@@ -13,6 +13,7 @@ from rollout.model import Verb
 from sluice import render
 from sluice.access import client
 from sluice.errors import UsageError
+from sluice.journal_forms import Format, as_csv, as_markdown
 from sluice.options import AsJson, By, Data, Name, PlanFile, Reason, Revision, Server, emit, person
 from sluice.plan_files import read_text
 from state.seen import Seen
@@ -72,11 +73,28 @@ def status(
     emit(found, render.status(found), as_json=as_json)
 
 
-def history(name: Name, *, data: Data = None, server: Server = None, as_json: AsJson = False) -> None:
-    """Everything that has happened to a rollout, by whom and why."""
+def history(
+    name: Name,
+    *,
+    form: Annotated[Format, typer.Option("--format", help="How to write it.")] = Format.TABLE,
+    data: Data = None,
+    server: Server = None,
+    as_json: AsJson = False,
+) -> None:
+    """Everything that has happened to a rollout, by whom and why.
+
+    `md` is ready for a post-mortem, `csv` for a spreadsheet: a row per
+    transition with its numbers.
+    """
     with client(data, server) as sluice:
         entries = sluice.history(name)
-    emit(entries, render.history(entries), as_json=as_json)
+        head = sluice.head()
+    if form is Format.MD and not as_json:
+        typer.echo(as_markdown(name, entries, head), nl=False)
+    elif form is Format.CSV and not as_json:
+        typer.echo(as_csv(entries), nl=False)
+    else:
+        emit(entries, render.history(entries), as_json=as_json or form is Format.JSON)
 
 
 def plain(verb: str, help_text: str) -> Callable[..., None]:

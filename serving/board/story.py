@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import partial
 from math import log10
@@ -17,10 +17,9 @@ from rollout.blocks import Block, blocks
 from rollout.describe import effect, percent, served_exposure, state_name, title
 from rollout.model import Bucket, Counts, Finding, RolloutState, Verb, Verdict
 from rollout.schedule import due
+from rollout.series import Chart, exposure_chart, rate_charts
 from state.rows import JournalEntry, Rollout
 
-POINTS = 40
-"""Points of a line, each of about as many treatment units: of fewer, chance is all that a line would show."""
 TAIL = 0.975
 """Each end of a 95 % interval."""
 NO_BREACH = "no breach"
@@ -147,9 +146,14 @@ def page(
         blocks=blocks(plan, state, rollout.evidence, now),
         stages=tuple(_stages(plan, state)),
         criteria=tuple(judged(plan, finding) for finding in rollout.evidence.findings),
-        journal=tuple(_line(plan, entry) for entry in reversed(journal)),
-        charts=(exposure_chart(plan, journal, now), *rate_charts(plan, buckets)),
+        journal=tuple(line(plan, entry) for entry in reversed(journal)),
+        charts=[asdict(chart) for chart in charts(plan, journal, buckets, now)],
     )
+
+
+def charts(plan: Plan, journal: Sequence[JournalEntry], buckets: Sequence[Bucket], now: datetime) -> tuple[Chart, ...]:
+    """Exposure, then each metric by cohort."""
+    return (exposure_chart(plan, [(entry.at, entry.after) for entry in journal], now), *rate_charts(plan, buckets))
 
 
 def judged(plan: Plan, finding: Finding) -> Judged:
@@ -188,63 +192,6 @@ def side(metric: Metric, counts: Counts) -> Side:
     return Side(f"{x:,} of {n:,}", f"{x / n:.1%}", f"{low:.1%} to {high:.1%}")
 
 
-def exposure_chart(plan: Plan, journal: Sequence[JournalEntry], now: datetime) -> dict[str, Any]:
-    """Exposure in percent as steps from the first transition to now."""
-    steps = [(entry.at, served_exposure(entry.after) / 1000) for entry in journal]
-    if steps:
-        steps.append((max(now, steps[-1][0]), steps[-1][1]))
-    return {
-        "title": "Exposure",
-        "unit": "%",
-        "zone": plan.schedule.timezone or "UTC",
-        "stepped": True,
-        "at": [at.timestamp() for at, _ in steps],
-        "lines": [{"label": "exposed", "values": [value for _, value in steps]}],
-    }
-
-
-def rate_charts(plan: Plan, buckets: Sequence[Bucket]) -> Iterator[dict[str, Any]]:
-    """One chart for each of the plan's metrics that was counted, by cohort: shares in percent, means of numbers."""
-    counted = {name for bucket in buckets for name in bucket.counts}
-    for name, metric in plan.metrics.items():
-        if name not in counted:
-            continue
-        pieces = list(_pieces(buckets, name))
-        yield {
-            "title": name,
-            "unit": (metric.unit or "") if metric.value else "%",
-            "zone": plan.schedule.timezone or "UTC",
-            "stepped": False,
-            "at": [at for at, _, _ in pieces],
-            "lines": [
-                {"label": "treatment", "values": [_level(metric, counts) for _, counts, _ in pieces]},
-                {"label": "control", "values": [_level(metric, counts) for _, _, counts in pieces]},
-            ],
-        }
-
-
-def _pieces(buckets: Sequence[Bucket], name: str) -> Iterator[tuple[float, Counts, Counts]]:
-    """Buckets told together in about POINTS stretches of as many treatment units, each dated by its end."""
-    counted = [bucket for bucket in buckets if name in bucket.counts]
-    enough = sum(bucket.counts[name][0].total for bucket in counted) / POINTS
-    treatment = control = Counts()
-    for bucket in counted:
-        treatment, control = treatment + bucket.counts[name][0], control + bucket.counts[name][1]
-        if treatment.total >= enough or bucket is counted[-1]:
-            yield bucket.end.timestamp(), treatment, control
-            treatment = control = Counts()
-
-
-def _level(metric: Metric, counts: Counts) -> float | None:
-    """A share in percent as the metric reads, or the mean of a number; None where nothing was counted."""
-    if not counts.total:
-        return None
-    if metric.value:
-        return round(counts.sum / counts.total, 6)
-    share = counts.bad / counts.total
-    return round(100 * (1 - share if metric.counts_good else share), 3)
-
-
 def _stages(plan: Plan, state: RolloutState) -> Iterator[Stage]:
     over = str(state.status) == "completed"
     for index, phase in enumerate(plan.phases):
@@ -253,7 +200,8 @@ def _stages(plan: Plan, state: RolloutState) -> Iterator[Stage]:
         yield Stage(title(phase.name), exposure, phase.hold.text, place, phase.approval == "required")
 
 
-def _line(plan: Plan, entry: JournalEntry) -> Line:
+def line(plan: Plan, entry: JournalEntry) -> Line:
+    """A transition in words."""
     return Line(
         at=local(plan, entry.at),
         instant=entry.at.isoformat(),

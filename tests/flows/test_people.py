@@ -1,5 +1,7 @@
 """What people do in Prefect's UI, through the API that the UI uses."""
 
+from datetime import datetime
+
 from rollout.model import Verb
 from state.step import command
 from tests.flows.stage import RUNNER, SERVER, SUPERVISOR, WORKER, Stage, plan
@@ -102,6 +104,23 @@ def test_forms_command_rollouts_and_flags(house: Stage) -> None:
     assert "formed is running" in house.page(refused).replace("\\", "")
 
 
+def test_pages_change_with_what_they_tell_and_tags_name_flag_and_owner(house: Stage) -> None:
+    """Two looks that found the same leave every page as it was; a hold, of which a page tells, is a new version."""
+    _on_and_asleep(house, "paged")
+    until(lambda: house.rollout("paged").evidence.findings, "it was looked at", seconds=180)
+    seen = f"revision 1: {house.rollout('paged').evidence.findings[0].verdict}"
+    until(lambda: seen in str(_pages(house, "paged").get("paged-evidence")), f"a page tells of {seen}", seconds=60)
+    before, looked = _pages(house, "paged"), house.rollout("paged").looked_at
+    assert {"paged-timeline", "paged-evidence", "paged-plot", "paged-progress"} == set(before)
+    until(lambda: _looks(house, "paged", looked) >= 2, "two more looks", seconds=180)
+    assert before == _pages(house, "paged")
+    assert command(house.store, "paged", Verb.HOLD, "ana", "wait", house.clock.now()).accepted
+    until(lambda: len(_pages(house, "paged")["paged-evidence"]) == len(before["paged-evidence"]) + 1, "a new version")
+    run = house.run("paged")
+    assert run is not None
+    assert "flag:paged" in run["tags"]
+
+
 def test_cancel_reverts_under_a_process_worker_after_the_server_came_back(house: Stage) -> None:
     """A worker's run goes to Cancelling and would stay there for minutes; people are taken out at once all the same."""
     house.kill(RUNNER)
@@ -129,6 +148,23 @@ def _on_and_asleep(house: Stage, name: str) -> None:
     """A rollout in its first phase, its run back to sleep."""
     house.submit(name, *QUIET)
     house.await_badge(name, "SCHEDULED Alpha · 1 %")
+
+
+def _pages(house: Stage, name: str) -> dict[str, list[str]]:
+    """What each version of each page on a rollout's run says it tells of, the newest first."""
+    run = house.run(name)
+    assert run is not None
+    wanted = {"artifacts": {"flow_run_id": {"any_": [run["id"]]}}, "sort": "CREATED_DESC"}
+    found: dict[str, list[str]] = {}
+    for page in house.post("/artifacts/filter", wanted):
+        found.setdefault(page["key"], []).append(page["description"])
+    return found
+
+
+def _looks(house: Stage, name: str, since: datetime | None) -> float:
+    """How many of its intervals a rollout's last look lies behind an earlier one."""
+    last = house.rollout(name).looked_at
+    return 0.0 if last is None or since is None else (last - since).total_seconds() / 10
 
 
 def _cancel(house: Stage, name: str) -> None:

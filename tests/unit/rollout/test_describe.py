@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from plans.expressions import Duration
 from plans.schema import Then
 from rollout.decide import decide, kill
 from rollout.describe import (
@@ -15,7 +16,7 @@ from rollout.describe import (
     status_json,
     takes_up,
 )
-from rollout.findings import headline, labelled, purpose, verdict
+from rollout.findings import headline, labelled, purpose, spoken, verdict
 from rollout.model import Evidence, Role, Verb, Verdict
 from rollout.notices import look_notices, notices
 from tests.unit.rollout.story import BEGIN, DAY, PLAN, command, evidence, finding, settle, states
@@ -40,11 +41,24 @@ def test_a_state_name_tells_the_story(where: str) -> None:
     assert state_name(PLAN, state, evidence(state, NOW), NOW) == NAMES[where]
 
 
-def test_a_rollout_that_waits_for_data_says_so() -> None:
-    """Waiting clears by itself and is not called held."""
+def test_a_rollout_without_data_says_what_holds_it() -> None:
+    """Once the plan's patience is over: whose data, and for how long; before that it only waits."""
     state = states()["approved"]
-    name = state_name(PLAN, state, evidence(state, NOW, error_rate=Verdict.NO_DATA), NOW)
-    assert name == "Alpha · 1 % · waiting: error_rate > 2x control: no_data"
+    missing = evidence(state, NOW, error_rate=Verdict.NO_DATA)
+    assert "Held: no data from events for 1 h" == state_name(PLAN, state, missing, NOW)
+    few = evidence(state, NOW, error_rate=Verdict.UNPROVEN)
+    assert "Alpha · 1 % · waiting: error_rate > 2x control: unproven" == state_name(PLAN, state, few, NOW)
+
+
+def test_a_reverted_rollout_is_named_by_its_numbers() -> None:
+    """The badge holds what was seen against the rule; the journal keeps the whole sentence."""
+    beta = states()["beta"]
+    bad = replace(finding("error_rate > 2x control", Then.REVERT, Verdict.BREACH), seen=6.31, reason="a long sentence")
+    step = decide(PLAN, beta, replace(evidence(beta, NOW), findings=(bad,)), (), NOW)
+    assert step is not None
+    assert "Reverted: error_rate 6.3x control > 2x" == state_name(PLAN, step.after, Evidence(), NOW)
+    assert "a long sentence" == step.reason
+    assert ("1 d 12 h", "90 min") == (spoken(Duration.parse("1d12h")), spoken(Duration.parse("90m")))
 
 
 def test_an_effect_counts_people() -> None:
