@@ -64,9 +64,7 @@ COMMANDS = {
         ROLLOUTS, "agenda:agenda", "What changes when over all rollouts, approvals that are due, and freezes."
     ),
     "history": Shown(ROLLOUTS, "rollouts:history", "Everything that has happened to a rollout, by whom and why."),
-    "report": Shown(
-        ROLLOUTS, "report:report", "One HTML page about a rollout: plan, journal, people, evidence, plots."
-    ),
+    "report": Shown(ROLLOUTS, "report:report", "One HTML page about a rollout: plan, journal, people and evidence."),
     "aa": Shown(
         ROLLOUTS, "backtest.imaginary:aa", "Would the criteria revert a candidate that is no other? A against A."
     ),

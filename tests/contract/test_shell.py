@@ -68,7 +68,7 @@ def test_the_overview_says_of_a_command_what_it_says_of_itself(name: str) -> Non
 
 def test_a_shell_completes_commands_and_options(complete: Complete) -> None:
     """Without any store: a command from its first letters, an option of that command."""
-    assert ["replay", "restore", "resume"] == sorted(complete("re"))
+    assert ["replay", "report", "restore", "resume"] == sorted(complete("re"))
     assert "--reason" in complete("kill", "x", "--r")
 
 
