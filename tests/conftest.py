@@ -5,8 +5,6 @@ import os
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.flows import staging
-
 settings.register_profile(
     "suite",
     derandomize=True,  # the same examples on every machine; campaigns widen the search
@@ -37,17 +35,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=long)
         items[:] = [item for item in items if item not in long]
     items.sort(key=lambda item: item.path.name not in LONGEST)
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_runtest_teardown(nextitem: pytest.Item | None) -> None:
-    """Leave no server running beside tests that do not need it."""
-    staging.rest(nextitem)
-
-
-def pytest_sessionfinish() -> None:
-    """Leave none behind either, however the session ends."""
-    staging.rest(None)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

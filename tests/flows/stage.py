@@ -114,6 +114,12 @@ class Stage:
         finally:
             os.killpg(group, signal.SIGCONT)
 
+    def close(self) -> None:
+        """End everything that runs."""
+        self.kill(*list(self.processes))
+        self.api.close()
+        self.store.engine.dispose()
+
     def submit(self, name: str, *phases: str) -> None:
         """Submit a plan of short phases under a name that no other test uses."""
         submit(self.store, plan(name, *phases), "test", self.clock.now())
