@@ -21,7 +21,7 @@ def headline(finding: Finding) -> str:
         case TargetKind.SHARE:
             seen, limit = 100 * finding.seen, 100 * target.value
             return f"{condition.metric} {seen:.1f} % {condition.op} {limit:g} %"
-        case TargetKind.DIFFERENCE if target.unit == "pp":
+        case TargetKind.DIFFERENCE if target.unit == "pp" or (condition.aggregate is None and target.unit is None):
             return f"{condition.metric} {100 * finding.seen:+.1f}pp: {finding.criterion}"
         case _:
             return f"{condition.metric} {finding.seen:.4g}: {finding.criterion}"

@@ -132,7 +132,8 @@ def test_a_raise_that_does_not_help_goes_back_to_the_previous_model(lived: Stage
         entry.after.exposure,
         entry.after.settings["min_confidence"],
     )
-    lived.await_badge("still-high", "FAILED Reverted: false_positive_rate still > 10%")
+    lived.await_badge("still-high", "FAILED Reverted: false_positive_rate")
+    assert lived.badge("still-high").endswith("% > 10 %")
 
 
 def test_an_established_gain_ships_to_everyone(lived: Stage) -> None:
@@ -153,7 +154,8 @@ def test_an_established_loss_rolls_back(lived: Stage) -> None:
 
     assert entry.reason.startswith("revert: accuracy < control; ")
     assert (Role.REVERT, 0) == (entry.finding and entry.finding.role, entry.after.exposure)
-    lived.await_badge("rolled-back", "FAILED Reverted: revert: accuracy < control")
+    lived.await_badge("rolled-back", "FAILED Reverted: accuracy -")
+    assert lived.badge("rolled-back").endswith("pp: accuracy < control")
 
 
 @pytest.mark.parametrize(

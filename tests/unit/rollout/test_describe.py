@@ -151,6 +151,9 @@ def test_a_branch_is_labelled_and_established_where_a_criterion_is_breached() ->
     )
     assert ("error_rate > 2x control", "hold", "breach") == (labelled(stop), purpose(stop), verdict(stop))
     assert "accuracy +3.1pp: accuracy >= control + 2pp" == headline(branch)
+    assert "accuracy -2.0pp: accuracy < control" == headline(
+        replace(branch, criterion="accuracy < control", seen=-0.02)
+    )
 
 
 def test_a_state_name_says_what_is_observed() -> None:
