@@ -83,6 +83,27 @@ def test_a_form_that_is_being_filled_in_is_left_alone(browser: Browser, server: 
         expect(page.get_by_role("alert")).to_contain_text("looked at it")
 
 
+def test_a_form_opened_while_the_page_is_fetched_again_stays_open(
+    browser: Browser, server: FlagServer, secret: str
+) -> None:
+    """The answer that comes after the form was opened is not shown until the form is closed again."""
+    with _opened(browser, PHONE, "light") as (page, _):
+        sign_in(page, server, secret)
+        expect(page.get_by_role("status")).to_have_text("live")
+        page.route(server.url + PATH, lambda _: None)
+        with page.expect_request(server.url + PATH):
+            server.store.kill("case-law-ai", "oncall", "while it is fetched", wall())
+        form = page.locator("details", has=page.locator("summary", has_text="Hold…"))
+        form.locator("summary").click()
+        page.unroute(server.url + PATH)  # which lets the held request go on
+        expect(page.get_by_role("status")).to_have_text("changed since you opened this form")
+        expect(form).to_have_attribute("open", "")
+        form.locator("summary").click()
+        expect(page.get_by_role("status")).to_have_text("live")
+        expect(page.locator("main")).to_contain_text("while it is fetched")
+        server.store.restore("case-law-ai", "oncall", "drill over", wall())
+
+
 def test_everything_works_without_scripts(browser: Browser, server: FlagServer, secret: str) -> None:
     """Sign in and kill with scripts turned off."""
     server.store.restore("case-law-ai", "oncall", "whatever came before", wall())

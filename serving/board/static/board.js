@@ -49,30 +49,35 @@ function drawAll() {
 
 const asking = () => document.querySelector("main details[open]");
 
+// Whether the page was replaced: a form that was opened while the answer was on its way is left alone.
 async function refetch() {
   const answer = await fetch(location.href, { headers: { accept: "text/html" } });
   if (!answer.ok) throw new Error(answer.statusText);
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+  if (asking()) return false;
   const { id, attributes } = document.activeElement ?? document.body;
   const href = attributes.href?.value;
   document.querySelector("main").replaceWith(fresh.querySelector("main"));
   if (id) document.getElementById(id)?.focus();
   else if (href) document.querySelector(`main a[href="${CSS.escape(href)}"]`)?.focus();
   drawAll();
+  return true;
 }
 
 function follow() {
   const live = document.querySelector(".live");
   const stream = new EventSource(document.body.dataset.changes);
   const say = (words) => { if (live.textContent !== words) live.textContent = words; };
+  let newest;
+  const catchUp = async () => {
+    if (!newest || newest === document.querySelector("main").dataset.version) return;
+    try { say(!asking() && await refetch() ? "live" : "changed since you opened this form"); }
+    catch { say("could not be fetched again"); }
+  };
   stream.onopen = () => say("live");
   stream.onerror = () => say("not connected; trying again");
-  stream.onmessage = async ({ data }) => {
-    const { version } = JSON.parse(data);
-    if (!version || version === document.querySelector("main").dataset.version) return;
-    if (asking()) { say("changed since you opened this form"); return; }
-    try { await refetch(); say("live"); } catch { say("could not be fetched again"); }
-  };
+  stream.onmessage = ({ data }) => { newest = JSON.parse(data).version; catchUp(); };
+  document.addEventListener("toggle", ({ target }) => { if (!target.open) catchUp(); }, true);
 }
 
 drawAll();
