@@ -53,14 +53,14 @@ def objection(plan: Plan, state: RolloutState, evidence: Evidence, command: Comm
 
 
 def amend(plan: Plan, state: RolloutState, command: Command, now: datetime, why: Why) -> Transition:
-    """The amended plan in force; or, where it is looser and nobody has approved it, a proposal.
+    """The amended plan in force; or, where it is looser or was told to wait, and nobody has approved it, a proposal.
 
     What was approved was approved of the former plan, so an open question is withdrawn and asked anew.
     """
     new, digest = amended_plan(command), str(command.args["digest"])
     found = changes(plan, state, new)
     told = replace(why, reason=f"{command.reason}: {in_words(found)}")
-    if waits(found) and not _approves(command):
+    if (waits(found) or command.args.get("waits") is True) and not _approves(command):
         waiting = Proposal(digest=digest, command=command.id, by=command.by, reason=command.reason, at=now)
         return moved(Verb.PROPOSE, state, now, told, proposal=waiting)
     asking = state.status is Status.AWAITING_APPROVAL

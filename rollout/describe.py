@@ -73,9 +73,7 @@ def effect(plan: Plan, before: RolloutState, after: RolloutState) -> str:
     if after.settings != before.settings:
         return f"{many(plan, new)} get {_changes(before.settings, after.settings)}"
     if after.proposal != before.proposal and after.proposal is not None:
-        return (
-            f"nothing yet: what is looser waits for `sluice amend {plan.name} --approve {after.proposal.digest[:12]}`"
-        )
+        return f"nothing yet: it waits for `sluice amend {plan.name} --approve {after.proposal.digest[:12]}`"
     if after.digest != before.digest:
         return f"the plan is amended; nobody's variant changes by that, {many(plan, new)} have {model(after.settings)}"
     if listed := lists.effect(before.forced, after.forced):

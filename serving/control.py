@@ -118,11 +118,12 @@ def _commanding(router: APIRouter, desk: Desk) -> None:
         text: Annotated[str, Depends(plan_text)],
         by: Annotated[Who | None, Query()] = None,
         file: Annotated[Who, Query()] = "plan.yaml",
+        reason: Annotated[Why, Query()] = "",
         *,
         check: Annotated[bool, Query()] = False,
     ) -> Json:
         """Hand in a plan: 201 where that made a rollout, 200 where it was there already or `check` was asked for."""
-        told = desk.submit(text, file, author(request.scope, by).by or UNNAMED, check=check)
+        told = desk.submit(text, file, author(request.scope, by).by or UNNAMED, reason, check=check)
         response.status_code = 201 if told["created"] else 200
         return told
 
@@ -147,9 +148,11 @@ def _amending(router: APIRouter, desk: Desk) -> None:
         file: Annotated[Who, Query()] = "plan.yaml",
         *,
         check: Annotated[bool, Query()] = False,
+        waits: Annotated[bool, Query()] = False,
     ) -> Json:
-        """Change the plan of a live rollout: `changes` says what; what is looser waits to be approved."""
-        return desk.amend(name, text, file, author(request.scope, by).by or UNNAMED, reason, check=check)
+        """Change the plan of a live rollout: `changes` says what; what is looser waits to be approved, or all of it."""
+        who = author(request.scope, by).by or UNNAMED
+        return desk.amend(name, text, file, who, reason, check=check, waits=waits)
 
     @router.post("/v1/rollouts/{name}/amend/approve")
     def approve_amendment(name: Name, asked: AskedApproval, request: Request) -> Json:

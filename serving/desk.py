@@ -41,12 +41,14 @@ class Desk:
     prefect: str | None = None
     known: Known = field(default_factory=Known)
 
-    def submit(self, text: str, file: str, by: str, *, check: bool) -> Json:
+    def submit(self, text: str, file: str, by: str, reason: str = "", *, check: bool) -> Json:
         """Hand in a plan, or say what that would do; raises PlanError with every problem of the text."""
         now = self.clock.now()
         if check:
             return self._would_submit(loads(text, file, self.known), now)
-        done = step.submit(self.store, text, by, now, known=self.known, file=file, unsupported=unsupported)
+        done = step.submit(
+            self.store, text, by, now, known=self.known, file=file, reason=reason, unsupported=unsupported
+        )
         plan = self.store.rollout(done.name).plan
         told = {"name": done.name, "digest": done.digest, "created": done.created}
         return told | self.run_of(done.name) | {"effect": done.effect or _course(plan, now)}
@@ -116,10 +118,13 @@ class Desk:
             return _would(self.store.rollout(name), asked, now)
         return _answered(name, step.command(self.store, name, verb, by, reason, now, seen=seen, args=args))
 
-    def amend(self, name: str, text: str, file: str, by: str, reason: str, *, check: bool) -> Json:
-        """Change the plan of a live rollout, or say what that would do; raises PlanError with every problem."""
-        now = self.clock.now()
-        rollout, args = self.store.rollout(name), step.amendment(self.store, name, text, known=self.known, file=file)
+    def amend(self, name: str, text: str, file: str, by: str, reason: str, *, check: bool, waits: bool = False) -> Json:
+        """Change the plan of a live rollout, or say what that would do; raises PlanError with every problem.
+
+        With `waits` even what is stricter waits for an approval.
+        """
+        now, rollout = self.clock.now(), self.store.rollout(name)
+        args = step.amendment(self.store, name, text, known=self.known, file=file, waits=waits)
         asked = Command(id=0, verb=Verb.AMEND, by=by, reason=reason, at=now, args=args)
         new = amended_plan(asked)
         if problems := unsupported(new):

@@ -54,6 +54,7 @@ COMMANDS = {
         "Serve a plan's flags over OFREP alone, printing tracked events: for an application's own tests.",
     ),
     "submit": Shown(ROLLOUTS, "rollouts:submit", "Hand in a plan: from here on Sluice runs it."),
+    "sync": Shown(ROLLOUTS, "sync:sync", "Make rollouts of the plan files in a folder."),
     "list": Shown(ROLLOUTS, "rollouts:list_", "All rollouts, one line each."),
     "status": Shown(
         ROLLOUTS,

@@ -22,7 +22,7 @@ Json = dict[str, Any]
 class Client(Protocol):
     """Whatever can be asked of a Sluice."""
 
-    def submit(self, text: str, file: str, by: str, *, check: bool) -> Json:
+    def submit(self, text: str, file: str, by: str, reason: str = "", *, check: bool) -> Json:
         """Hand in a plan; with `check` only say what that would do."""
         ...
 
@@ -72,8 +72,8 @@ class Client(Protocol):
         """Ask something of a rollout; with `check` only say what that would do."""
         ...
 
-    def amend(self, name: str, text: str, file: str, by: str, reason: str, *, check: bool) -> Json:
-        """Change the plan of a live rollout; with `check` only say what that would do."""
+    def amend(self, name: str, text: str, file: str, by: str, reason: str, *, check: bool, waits: bool = False) -> Json:
+        """Change the plan of a live rollout; with `check` only say what that would do, with `waits` never at once."""
         ...
 
     def approve_amendment(self, name: str, digest: str, by: str, reason: str) -> Json:

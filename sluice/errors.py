@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 
 class CommandError(Exception):
     """The base of every ending that is told to the user in one line, without a traceback."""
@@ -10,9 +13,16 @@ class CommandError(Exception):
 
 
 class RefusedError(CommandError):
-    """Understood and turned down: a bad plan, a stale approval, an unknown name."""
+    """Understood and turned down: a bad plan, a stale approval, an unknown name.
+
+    `problems` are those of a plan, in the shape of `validate --json`, where a server told them.
+    """
 
     code = 1
+
+    def __init__(self, message: str, problems: Sequence[Mapping[str, Any]] = ()) -> None:
+        super().__init__(message)
+        self.problems = problems
 
 
 class UsageError(CommandError):

@@ -48,9 +48,9 @@ class Local(Desk):
             key=_key(store, settings.key),
         )
 
-    def submit(self, text: str, file: str, by: str, *, check: bool) -> Json:
+    def submit(self, text: str, file: str, by: str, reason: str = "", *, check: bool) -> Json:
         """Hand in a plan as whoever asks."""
-        return Desk.submit(self, text, file, self._named(by), check=check)
+        return Desk.submit(self, text, file, self._named(by), reason, check=check)
 
     def command(
         self, name: str, verb: Verb, by: str, reason: str, seen: Seen, args: Mapping[str, Any], *, check: bool

@@ -30,7 +30,8 @@ def watched(done: Iterable[T], total: int, what: str) -> Iterator[T]:
             if not bar.live.is_started and time.monotonic() - began > LONG:
                 bar.start()
     finally:
-        bar.stop()
+        if bar.live.is_started:
+            bar.stop()
 
 
 def cores() -> int:

@@ -24,9 +24,9 @@ class Remote:
         self._url = url
         self._http = httpx.Client(base_url=url, headers=headers, timeout=PATIENCE, trust_env=False)
 
-    def submit(self, text: str, file: str, by: str, *, check: bool) -> Json:
+    def submit(self, text: str, file: str, by: str, reason: str = "", *, check: bool) -> Json:
         """Hand in a plan; the server knows its own sources and channels."""
-        params = _claimed(by) | {"file": file} | ({"check": "true"} if check else {})
+        params = _claimed(by) | {"file": file, "reason": reason} | _asked(check=check)
         headers = {"Content-Type": "application/yaml"}
         answer = self._object("POST", "/v1/rollouts", content=text.encode(), params=params, headers=headers)
         return {"prefect_run": None, "url": None} | answer
@@ -90,16 +90,16 @@ class Remote:
         body = {"command": str(verb), **_claimed(by), "reason": reason, "check": check, **args, **saw}
         return self._object("POST", f"/v1/rollouts/{name}/commands", json=body)
 
-    def amend(self, name: str, text: str, file: str, by: str, reason: str, *, check: bool) -> Json:
+    def amend(self, name: str, text: str, file: str, by: str, reason: str, *, check: bool, waits: bool = False) -> Json:
         """Change the plan of a live rollout."""
-        params = {"by": by, "file": file, "reason": reason} | ({"check": "true"} if check else {})
+        params = _claimed(by) | {"file": file, "reason": reason} | _asked(check=check, waits=waits)
         headers = {"Content-Type": "application/yaml"}
         path = f"/v1/rollouts/{name}/amend"
         return self._object("POST", path, content=text.encode(), params=params, headers=headers)
 
     def approve_amendment(self, name: str, digest: str, by: str, reason: str) -> Json:
         """Put the amendment in force that waits."""
-        body = {"digest": digest, "by": by, "reason": reason}
+        body = {"digest": digest, "reason": reason} | _claimed(by)
         return self._object("POST", f"/v1/rollouts/{name}/amend/approve", json=body)
 
     def kill(self, flag: str, by: str, reason: str) -> Json:
@@ -116,7 +116,7 @@ class Remote:
 
     def put_on_list(self, flag: str, verb: Verb, unit: str, by: str, reason: str) -> Json:
         """Put a unit on a list, or take it off."""
-        return self._object("POST", f"/v1/flags/{flag}/{verb}", json={"unit": unit, "by": by, "reason": reason})
+        return self._object("POST", f"/v1/flags/{flag}/{verb}", json={"unit": unit, "reason": reason} | _claimed(by))
 
     def who(self, flag: str, unit: str, attributes: Mapping[str, Any], at: datetime | None) -> Json:
         """What a unit is served."""
@@ -150,6 +150,11 @@ def _claimed(by: str) -> dict[str, str]:
     return {"by": by} if by else {}
 
 
+def _asked(**switches: bool) -> dict[str, str]:
+    """The switches of a query that are on."""
+    return {name: "true" for name, on in switches.items() if on}
+
+
 def _error(response: httpx.Response) -> RefusedError | UnreachableError:
     where = f"{response.request.method} {response.request.url}: {response.status_code}"
     try:
@@ -158,8 +163,9 @@ def _error(response: httpx.Response) -> RefusedError | UnreachableError:
         return UnreachableError(f"{where}: not a Sluice server's answer")
     if response.status_code >= httpx.codes.INTERNAL_SERVER_ERROR or not isinstance(told, dict) or "error" not in told:
         return UnreachableError(f"{where}: {told}")
-    problems = [str(_problem(problem)) for problem in told.get("problems", ())]
-    return RefusedError("\n".join(problems or [str(told["error"])]))
+    problems = told.get("problems", ())
+    lines = [_problem(problem) for problem in problems] or [str(told["error"])]
+    return RefusedError("\n".join(lines), [one for one in problems if isinstance(one, dict) and "message" in one])
 
 
 def _problem(problem: Any) -> str:

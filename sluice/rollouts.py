@@ -33,6 +33,7 @@ def submit(
     file: PlanFile,
     *,
     by: By = None,
+    reason: Reason = "",
     check: Check = False,
     data: Data = None,
     server: Server = None,
@@ -43,7 +44,7 @@ def submit(
     The same plan again is the same rollout. A changed plan needs a new name.
     """
     with client(data, server) as sluice:
-        result = sluice.submit(read_text(file), str(file), person(by), check=check)
+        result = sluice.submit(read_text(file), str(file), person(by), reason, check=check)
         if not check:
             result = _with_run(sluice, result)
     emit(result, render.pairs(_submitted(result, check=check)), as_json=as_json)

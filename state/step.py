@@ -126,13 +126,17 @@ def amend(
 
 
 def amendment(
-    store: Store, name: str, text: str, *, known: Known | None = None, file: str = "plan.yaml"
+    store: Store, name: str, text: str, *, known: Known | None = None, file: str = "plan.yaml", waits: bool = False
 ) -> dict[str, JsonValue]:
-    """The words of a command that amends a rollout's plan to this text; `stable: current` is what the plan has."""
+    """The words of a command that amends a rollout's plan to this text; `stable: current` is what the plan has.
+
+    With `waits` even what is stricter waits for an approval.
+    """
     plan = loads(text, file, known or Known())
     rollout = store.rollout(name)
     concrete = plan.model_copy(update={"stable": rollout.plan.stable}) if plan.stable == "current" else plan
-    return {"digest": digest(plan), "plan": orjson.loads(to_json(concrete)), "text": text}
+    words: dict[str, JsonValue] = {"digest": digest(plan), "plan": orjson.loads(to_json(concrete)), "text": text}
+    return words | ({"waits": True} if waits else {})
 
 
 def approve_amendment(store: Store, name: str, digest_: str, by: str, reason: str, now: datetime) -> Outcome:
@@ -174,6 +178,7 @@ def submit(
     *,
     known: Known | None = None,
     file: str = "plan.yaml",
+    reason: str = "",
     unsupported: Callable[[Plan], Sequence[str]] = lambda _plan: (),
 ) -> Submitted:
     """Read a plan and store it as a rollout; `unsupported` names what of a valid plan cannot be judged here.
@@ -183,7 +188,7 @@ def submit(
     plan = loads(text, file, known or Known())
     if problems := tuple(unsupported(plan)):
         raise RefusedError(f"{plan.name} cannot be judged yet: {'; '.join(problems)}")
-    return store.submit(plan, text, by, now)
+    return store.submit(plan, text, by, now, reason)
 
 
 def _latest(rollout: Rollout, judged: Judged | None) -> tuple[Evidence, str | None]:

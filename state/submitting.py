@@ -40,7 +40,7 @@ class Submitted:
 class Submitting(Transactions):
     """The way in for plans."""
 
-    def submit(self, plan: Plan, text: str, by: str, now: datetime) -> Submitted:
+    def submit(self, plan: Plan, text: str, by: str, now: datetime, reason: str = "") -> Submitted:
         """Store a plan as a scheduled rollout that holds its flag; the same plan again is the same rollout.
 
         Raises RefusedError where the name stands for another plan, another live rollout holds the flag, or `stable` is
@@ -48,17 +48,17 @@ class Submitting(Transactions):
         """
         for _ in range(ATTEMPTS):
             try:
-                return self._submit(plan, text, by, now)
+                return self._submit(plan, text, by, now, reason)
             except IntegrityError:  # another process inserted the same name or flag first: look again
                 continue
-        return self._submit(plan, text, by, now)
+        return self._submit(plan, text, by, now, reason)
 
     def admits(self, plan: Plan) -> bool:
         """Whether submitting a plan now would make a new rollout; raises what `submit` would."""
         with self.writing() as tx:
             return self._admitted(tx, plan, digest_of(plan), lock_flag(tx, plan.flag)) is not None
 
-    def _submit(self, plan: Plan, text: str, by: str, now: datetime) -> Submitted:
+    def _submit(self, plan: Plan, text: str, by: str, now: datetime, reason: str) -> Submitted:
         digest = digest_of(plan)
         with self.writing() as tx:
             flag = lock_flag(tx, plan.flag)
@@ -67,7 +67,7 @@ class Submitting(Transactions):
                 return Submitted(plan.name, digest, created=False)
             state = replace(initial(resolved, now), digest=digest)
             self._insert(tx, resolved, text, state, by)
-            self._take(tx, flag, resolved, digest, state, by)
+            self._take(tx, flag, resolved, state, by, reason)
         return Submitted(plan.name, digest, created=True)
 
     def _admitted(self, tx: Connection, plan: Plan, digest: str, flag: Any) -> Plan | None:
@@ -113,9 +113,10 @@ class Submitting(Transactions):
         nothing = rows.evidence_json(Evidence())
         tx.execute(evidences.insert().values(rollout_id=key[0], version=0, verdicts="", findings=nothing))
 
-    def _take(self, tx: Connection, flag: Any, plan: Plan, digest: str, state: RolloutState, by: str) -> None:
-        why = Change(state.submitted, SUBMIT, by, f"submitted {plan.name}", 0, self.process)
-        columns: dict[str, Any] = {"value": served_json(plan, state, digest), "rollout": plan.name}
+    def _take(self, tx: Connection, flag: Any, plan: Plan, state: RolloutState, by: str, reason: str) -> None:
+        told = ": ".join(filter(None, (f"submitted {plan.name}", reason)))
+        why = Change(state.submitted, SUBMIT, by, told, 0, self.process)
+        columns: dict[str, Any] = {"value": served_json(plan, state, state.digest), "rollout": plan.name}
         if flag is not None:
             append(tx, self.secrets, (change_flag(tx, flag, why, columns),))
             return

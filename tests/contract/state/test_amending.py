@@ -49,6 +49,16 @@ def test_a_looser_plan_waits_until_somebody_approves_it(store: Store) -> None:
     assert [(Verb.PROPOSE, "pm"), (Verb.AMEND, "lead")] == verbs[-2:]
 
 
+def test_a_stricter_plan_waits_where_it_is_told_to(store: Store) -> None:
+    """As a checkout proposes it: nothing is amended before somebody approves."""
+    started(store)
+    args = step.amendment(store, NAME, LONGER, waits=True)
+    done = step.command(store, NAME, Verb.AMEND, "pm", "from git", BEGIN, args=args)
+    assert (True, plan()) == ("waits" in done.effect, store.rollout(NAME).plan)
+    step.approve_amendment(store, NAME, digest(loads(LONGER)), "lead", "agreed", BEGIN + DAY)
+    assert loads(LONGER) == store.rollout(NAME).plan
+
+
 def test_only_the_amendment_that_waits_can_be_approved(store: Store) -> None:
     """None waits, another one waits, or the rollout has gone on into the phase that it changes."""
     now = asking(store)
