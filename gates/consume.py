@@ -54,13 +54,16 @@ def frozen(gate: Gate, memory: Memory) -> Memory:
 
 
 def consumed(gate: Gate, memory: Memory, bucket: Bucket) -> Memory:
-    """The memory after one bucket, which must lie behind the cursor."""
+    """The memory after one bucket; one that does not lie behind the cursor has been consumed before."""
+    here = place(bucket)
+    if memory.cursor is not None and here <= memory.cursor:
+        return memory
     if bucket.phase == NOT_STARTED:
-        return memory._replace(cursor=place(bucket), records=_before(gate, memory, bucket))
+        return memory._replace(cursor=here, records=_before(gate, memory, bucket))
     memory = renewed(gate, memory, memory.promise, bucket.settings_epoch)
     end = bucket.end.timestamp()
     if bucket.epoch < memory.promise:
-        return memory._replace(cursor=place(bucket), records=_bygone(gate, memory, bucket, end))
+        return memory._replace(cursor=here, records=_bygone(gate, memory, bucket, end))
     lasting, lasting_left = _entry(gate.onset, memory.lasting, bucket.phase)
     passing: Entry | None = None  # where the bucket's settings are no longer in force
     passing_left = memory.passing
@@ -73,7 +76,7 @@ def consumed(gate: Gate, memory: Memory, bucket: Bucket) -> Memory:
         ]
     )
     return Memory(
-        place(bucket),
+        here,
         memory.promise,
         memory.settings_epoch,
         bucket.phase,

@@ -11,11 +11,14 @@ from gates.intervals import Arm, Estimate, alone, difference, evidence_above, ev
 from gates.intervals import share_arm as share_of
 from gates.memory import Known, Trial
 from gates.rules import Against, Cap, Compares, Margin, Reads, Rule, Side, count
+from gates.sequential import E_PROCESSES
 from gates.streaks import Looks, Streak
 from rollout.model import Counts
 
 FROZEN_CONFIDENCE = 0.95
 NORMAL_95 = 1.6449
+BAD, GOOD, VALUE = Reads.BAD, Reads.GOOD, Reads.VALUE  # what every look asks for, read once
+LEVEL, DIFFERENCE, ABOVE = Compares.LEVEL, Compares.DIFFERENCE, Side.ABOVE
 
 
 class Interval(NamedTuple):
@@ -30,9 +33,9 @@ def level(rule: Rule, counts: Counts) -> float | None:
     total, reads = counts.total, rule.reads
     if not total:
         return None
-    if reads is Reads.BAD:
+    if reads is BAD:
         return counts.bad / total
-    return (total - counts.bad) / total if reads is Reads.GOOD else counts.sum / total
+    return (total - counts.bad) / total if reads is GOOD else counts.sum / total
 
 
 def fixed_level(rule: Rule, known: Known) -> float:
@@ -53,10 +56,10 @@ def reference(rule: Rule, control: Counts, known: Known, *, fixed: bool) -> floa
 def seen(rule: Rule, treatment: Counts, control: Counts, known: Known, *, fixed: bool) -> float | None:
     """What was seen in the rule's own terms, a level, ratio or difference; None where it takes a division by zero."""
     here = level(rule, treatment)
-    if here is None or rule.compares is Compares.LEVEL:
+    if here is None or rule.compares is LEVEL:
         return here
-    other = reference(rule, control, known, fixed=fixed)
-    if rule.compares is Compares.DIFFERENCE:
+    other = level(rule, control) if rule.needs_control and not fixed else fixed_level(rule, known)
+    if rule.compares is DIFFERENCE:
         return None if other is None else here - other
     return here / other if other else None
 
@@ -89,6 +92,8 @@ def control_bounds(rule: Rule, known: Known) -> tuple[float, float]:
 def shown_counts(rule: Rule, trial: Trial) -> tuple[Counts, Counts]:
     """Both cohorts' counts that a finding shows: since the evidence began, of the latest look, or of the day."""
     tests = rule.tests
+    if isinstance(tests, E_PROCESSES):
+        return tried_counts(rule, trial)
     if isinstance(tests, Streak):
         looks = Looks.from_flat(trial.masses)
         return looks.treatment, looks.control
@@ -100,7 +105,7 @@ def shown_counts(rule: Rule, trial: Trial) -> tuple[Counts, Counts]:
 def tried_counts(rule: Rule, trial: Trial) -> tuple[Counts, Counts]:
     """Both cohorts' counts since the evidence began."""
     masses, _, _, _, treatment_bad, treatment_total, control_bad, control_total, _ = trial
-    if rule.reads is not Reads.VALUE:
+    if rule.reads is not VALUE:
         return Counts(treatment_bad, treatment_total), Counts(control_bad, control_total)
     t_sum, t_squares, c_sum, c_squares = masses
     return Counts(0, treatment_total, t_sum, t_squares), Counts(0, control_total, c_sum, c_squares)

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import MappingProxyType
+from typing import NamedTuple
 
 from gates import words
 from gates.amending import amended
 from gates.consume import consumed, frozen, place, renewed
 from gates.estimates import interval, seen, shown_counts
-from gates.memory import Known, Memory, Record, Trial, blank
+from gates.memory import Known, Memory, Record, blank
 from gates.rules import PROOF_NEEDED, Cap, Gate, Margin, Rule, Unsupported, compile, unsupported  # noqa: A004 - judge.compile
-from gates.sequential import Rates, Ratios
+from gates.sequential import E_PROCESSES
 from gates.splits import THRESHOLD
 from gates.streaks import Looks, Streak, clean
 from gates.trials import stands_frozen
@@ -32,13 +32,15 @@ from rollout.model import (
     Verdict,
 )
 
+BREACH, PASS, INSUFFICIENT = Verdict.BREACH, Verdict.PASS, Verdict.INSUFFICIENT  # what every look asks for, read once
+TREATMENT, CONTROL = Cohort.TREATMENT, Cohort.CONTROL
+NO_ENDS = (None, None)
 NO_PROBLEMS: Mapping[str, str] = MappingProxyType({})
 
 __all__ = ["Gate", "Memory", "Unsupported", "compile", "freeze", "judge", "settle", "unsupported"]
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(NamedTuple):
     """What all criteria of one look share: `heard_phase` is that of the last bucket, `now` is in epoch seconds.
 
     `problems` says by metric what its source could not tell just now, `lopsided` in words that units are split wrongly.
@@ -69,8 +71,7 @@ def judge(
     """
     memory = renewed(gate, memory or blank(gate), state.promise, state.settings_epoch)
     for bucket in sorted(buckets, key=place):
-        if memory.cursor is None or place(bucket) > memory.cursor:
-            memory = consumed(gate, memory, bucket)
+        memory = consumed(gate, memory, bucket)
     look = Look(state, memory.phase, now.timestamp(), seen_events, problems, _lopsided(memory, state))
     findings = tuple([_finding(rule, record, look) for rule, record in zip(gate.rules, memory.records, strict=True)])
     return memory, Evidence(now, findings, state.promise, state.settings_epoch)
@@ -106,35 +107,32 @@ def _lopsided(memory: Memory, state: RolloutState) -> str | None:
 
 
 def _finding(rule: Rule, record: Record, look: Look) -> Finding:
-    fixed = stands_frozen(rule, record.known, look.state.exposure)
-    samples = record.known.samples if look.heard_phase == look.state.phase else 0
+    """One rule's finding; its fields in order, because their names would take as long as the statistics."""
+    trial, known = record
+    fixed = stands_frozen(rule, known, look.state.exposure)
+    samples = known.samples if look.heard_phase == look.state.phase else 0
     verdict, missing = _verdict(rule, record, look, samples, fixed=fixed)
     shown = _shown(rule, record, fixed=fixed)
     reason = missing or words.arithmetic(rule, record, verdict, shown, fixed=fixed)
-    reason = words.with_problem(reason, look.problems.get(rule.metric))
-    return _found(rule, record.trial, verdict, reason, shown, samples)
-
-
-def _found(rule: Rule, trial: Trial, verdict: Verdict, reason: str, shown: words.Shown, samples: int) -> Finding:
+    if look.problems:
+        reason = words.with_problem(reason, look.problems.get(rule.metric))
     treatment, control, found, ends = shown
-    low, high = ends or (None, None)
     return Finding(
-        criterion=rule.text,
-        then=rule.then,
-        verdict=verdict,
-        reason=reason,
-        treatment=treatment,
-        control=control,
-        evidence=trial.peak if verdict is Verdict.BREACH else trial.found,
-        threshold=rule.threshold,
-        samples=samples,
-        seen=found,
-        tolerated=rule.tolerated,
-        limit=rule.limit,
-        role=rule.role,
-        place=rule.place,
-        low=low,
-        high=high,
+        rule.text,
+        rule.then,
+        verdict,
+        reason,
+        treatment,
+        control,
+        trial.peak if verdict is BREACH else trial.found,
+        rule.threshold,
+        samples,
+        found,
+        rule.tolerated,
+        rule.limit,
+        rule.role,
+        rule.place,
+        *(ends or NO_ENDS),
     )
 
 
@@ -158,26 +156,28 @@ def _verdict(rule: Rule, record: Record, look: Look, samples: int, *, fixed: boo
     """
     trial, known = record
     if rule.phase is not None and rule.phase != look.state.phase:
-        return Verdict.INSUFFICIENT, words.waiting(rule, "asked in another phase")
+        return INSUFFICIENT, words.waiting(rule, "asked in another phase")
     breached = trial.peak >= rule.threshold
     if look.lopsided and rule.needs_control and not (breached and rule.role is Role.STOP):
         return Verdict.INVALID, words.invalid(rule, look.lopsided)
     if breached:
-        return Verdict.BREACH, ""
+        return BREACH, ""
     if look.state.phase == NOT_STARTED:
-        return Verdict.INSUFFICIENT, words.waiting(rule, "not started")
+        return INSUFFICIENT, words.waiting(rule, "not started")
     if look.state.killed:
-        return Verdict.INSUFFICIENT, words.waiting(rule, "the flag is killed")
+        return INSUFFICIENT, words.waiting(rule, "the flag is killed")
     if missing := _missing(rule, known, look, fixed=fixed):
         return Verdict.NO_DATA, missing
     if not (known.proven or (rule.source == EVENTS and rule.named in look.seen_events)):
         return Verdict.UNPROVEN, words.never_seen(rule)
     passed = samples >= rule.min_samples and _passed(rule, record, fixed=fixed)
-    return (Verdict.PASS if passed else Verdict.INSUFFICIENT), ""
+    return (PASS if passed else INSUFFICIENT), ""
 
 
 def _passed(rule: Rule, record: Record, *, fixed: bool) -> bool:
     """Whether the limit is proved to be kept, where a phase demands proof; clean looks are all the proof of looks."""
+    if isinstance(rule.tests, E_PROCESSES):
+        return rule.tests.proof is not None and words.proved(rule, record, fixed=fixed) >= PROOF_NEEDED
     match rule.tests:
         case Streak() as streak:
             return clean(streak, Looks.from_flat(record.trial.masses))
@@ -185,20 +185,18 @@ def _passed(rule: Rule, record: Record, *, fixed: bool) -> bool:
             return proves
         case Margin(proves=proves):
             return proves and words.proved(rule, record, fixed=fixed) >= PROOF_NEEDED
-        case Ratios(proof=asked) | Rates(proof=asked):
-            return asked is not None and words.proved(rule, record, fixed=fixed) >= PROOF_NEEDED
 
 
 def _missing(rule: Rule, known: Known, look: Look, *, fixed: bool) -> str | None:
     """What data the rule lacks, in words: a cohort that it needs and that is silent; None where nothing is missing."""
     exposure, here = look.state.exposure, look.heard_phase == look.state.phase
-    if exposure and (silence := _silence(rule, Cohort.TREATMENT, known.treatment_heard if here else None, look)):
+    if exposure and (silence := _silence(rule, TREATMENT, known.treatment_heard if here else None, look)):
         return silence
     if fixed or not rule.needs_control:
         return None
     if exposure == FULL:
         return words.uncontrolled(rule)
-    return _silence(rule, Cohort.CONTROL, known.control_heard if here else None, look)
+    return _silence(rule, CONTROL, known.control_heard if here else None, look)
 
 
 def _silence(rule: Rule, cohort: Cohort, heard: float | None, look: Look) -> str | None:

@@ -34,12 +34,13 @@ Masses = tuple[float, ...]
 
 
 class RatioTest(NamedTuple):
-    """Null ratio `r0` against the points `rs` with prior weights `weights`; `logs` are ln(r/r0)."""
+    """Null ratio `r0` against the points `rs` with prior `weights`; `logs` are ln(r/r0), `reach` is the largest."""
 
     r0: float
     rs: tuple[float, ...]
     logs: tuple[float, ...]
     weights: tuple[float, ...]
+    reach: float
 
 
 class RateTest(NamedTuple):
@@ -65,6 +66,9 @@ class Rates(NamedTuple):
     proof: RateTest | None
 
 
+E_PROCESSES = (Ratios, Rates)
+
+
 class Onset(NamedTuple):
     """How the prior of "the fault begins in this bucket" is spread: over `phases` and over `buckets` of the plan."""
 
@@ -87,7 +91,8 @@ class Unspent(NamedTuple):
 
 def ratio_test(r0: float, rs: Sequence[float], weights: Sequence[float]) -> RatioTest:
     """A test of treatment's rate being at most `r0` times control's (at least, where every point lies below `r0`)."""
-    return RatioTest(r0, tuple(rs), tuple(log(r / r0) for r in rs), tuple(weights))
+    logs = tuple(log(r / r0) for r in rs)
+    return RatioTest(r0, tuple(rs), logs, tuple(weights), max(map(abs, logs)))
 
 
 def rate_test(q0: float, qs: Sequence[float], weights: Sequence[float]) -> RateTest:
@@ -143,9 +148,9 @@ def ratio_step(
     bad = x + y
     if not (bad and a and c):
         return tuple([mass + w for mass in masses])
-    r0, rs, logs, _ = test
+    r0, rs, logs, _, reach = test
     null = log(a * r0 + c)
-    if power == 1 and bad * max(logs[-1], -logs[0]) < EXPONENT_CAP:  # no point's exponent can exceed this
+    if power == 1 and bad * reach < EXPONENT_CAP:  # no point's exponent can exceed this
         grown = [
             (mass + w) * exp(x * s + bad * (null - log(a * r + c))) for mass, r, s in zip(masses, rs, logs, strict=True)
         ]

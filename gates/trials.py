@@ -9,11 +9,12 @@ from zoneinfo import ZoneInfo
 from gates.estimates import exceeded, margin_evidence
 from gates.memory import Known, Record, Trial
 from gates.rules import Against, Begins, Cap, Margin, Reads, Rule, Side, at_frozen
-from gates.sequential import PROOF_CAP, Masses, Rates, Ratios, evidence, rate_step, ratio_step
+from gates.sequential import E_PROCESSES, PROOF_CAP, Masses, Rates, Ratios, evidence, rate_step, ratio_step
 from gates.streaks import Looks, Streak, added, closed
 from rollout.model import FULL, Bucket, Counts
 
 NOTHING = (Counts(), Counts())
+BAD, GOOD, ABOVE, ANY_TIME = Reads.BAD, Reads.GOOD, Side.ABOVE, Begins.ANY_TIME  # what every look asks for, read once
 
 
 class Entry(NamedTuple):
@@ -24,7 +25,6 @@ class Entry(NamedTuple):
 
 
 AT_ONCE = Entry(0.0, 0.0)
-E_PROCESSES = (Ratios, Rates)
 
 
 def stands_frozen(rule: Rule, known: Known, exposure: int) -> bool:
@@ -45,10 +45,11 @@ def tried(rule: Rule, record: Record, noted: Known, bucket: Bucket, entry: Entry
     treatment, control = bucket.counts.get(rule.key, NOTHING)
     tests = rule.tests
     if isinstance(tests, E_PROCESSES):
-        weight, left = entry if rule.begins is Begins.ANY_TIME else AT_ONCE
+        weight, left = entry if rule.begins is ANY_TIME else AT_ONCE
         masses, proof = _tested(rule, tests, record, treatment, control, weight, bucket.exposure)
-        found, peak = record.trial.stake * evidence(masses, tests.breach.weights, left), record.trial.peak
-        return _tried(record.trial, masses, proof, found, max(found, peak), treatment, control)
+        trial = record.trial
+        found = trial.stake * evidence(masses, tests.breach.weights, left)
+        return _tried(trial, masses, proof, found, max(trial.peak, found), treatment, control)
     match tests:
         case Streak():
             return _looked(rule, tests, record, noted, bucket)
@@ -128,8 +129,8 @@ def _tested(
         if not stands_frozen(rule, known, exposure):
             return _compared(rule, tests, record, treatment, control, w)
         tests = at_frozen(rule, tests, *(known.frozen or (0.0, 1.0)))
-    a = treatment.total
-    x = treatment.bad if rule.counted is Reads.BAD else a - treatment.bad
+    bad, a, _, _ = treatment
+    x = bad if rule.counted is BAD else a - bad
     power = known.power or 1.0
     masses = rate_step(trial.masses, w, x, a, tests.breach, power=power)
     return masses, _cut(rate_step(trial.proof, 0.0, x, a, tests.proof, power=power)) if tests.proof else ()
@@ -139,9 +140,9 @@ def _compared(
     rule: Rule, tests: Ratios, record: Record, treatment: Counts, control: Counts, w: float
 ) -> tuple[Masses, Masses]:
     """The ratio gate, with the arms swapped where the breach lies below."""
-    upper, lower = (treatment, control) if rule.arms is Side.ABOVE else (control, treatment)
-    a, c, x, y = upper.total, lower.total, upper.bad, lower.bad
-    if rule.reads is Reads.GOOD:
+    upper, lower = (treatment, control) if rule.arms is ABOVE else (control, treatment)
+    (x, a, _, _), (y, c, _, _) = upper, lower
+    if rule.reads is GOOD:
         x, y = a - x, c - y
     trial, power = record.trial, record.known.power or 1.0
     masses = ratio_step(trial.masses, w, x, a, y, c, tests.breach, power=power)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from gates.estimates import Interval, fixed_level, level, margin_proof
+from gates.estimates import Interval, fixed_level, margin_proof
 from gates.memory import Known, Met, Record
-from gates.rules import PROOF_NEEDED, Against, Cap, Compares, Margin, Reads, Rule
-from gates.sequential import Rates, Ratios
+from gates.rules import PROOF_NEEDED, Cap, Compares, Margin, Reads, Rule
+from gates.sequential import E_PROCESSES
 from gates.splits import THRESHOLD
 from gates.streaks import Looks, Streak
 from gates.trials import proof
 from rollout.counting import EVENTS
 from rollout.model import FULL, Cohort, Counts, Role, Verdict
 
+BREACH, PASS, BAD, VALUE = Verdict.BREACH, Verdict.PASS, Reads.BAD, Reads.VALUE  # what every look asks for, read once
+LEVEL, RATIO = Compares.LEVEL, Compares.RATIO
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 SHARE_OF_NOTE = 0.001
 MANY, SOME = 1e6, 10
@@ -30,20 +32,21 @@ class Shown(NamedTuple):
 
 def arithmetic(rule: Rule, record: Record, verdict: Verdict, shown: Shown, *, fixed: bool) -> str:
     """The counts, then the evidence, then the rule: `… = 6.3x; evidence 214 > 60; breach of "> 2x control"`."""
-    trial = record.trial
-    if isinstance(rule.tests, Cap):
-        return _spent(rule, trial.peak if verdict is Verdict.BREACH else trial.found, verdict)
-    if isinstance(rule.tests, Streak):
-        rest = _looks(rule.tests, Looks.from_flat(trial.masses), int(trial.peak), verdict)
-    elif verdict is Verdict.PASS:
+    trial, tests = record.trial, rule.tests
+    if isinstance(tests, Cap):
+        return _spent(rule, trial.peak if verdict is BREACH else trial.found, verdict)
+    if isinstance(tests, Streak):
+        rest = _looks(tests, Looks.from_flat(trial.masses), int(trial.peak), verdict)
+    elif verdict is PASS:
         rest = f"proof {number(proved(rule, record, fixed=fixed))} of {PROOF_NEEDED:g}"
-    elif verdict is Verdict.BREACH:
+    elif verdict is BREACH:
         rest = f"evidence {number(trial.peak)} > {rule.threshold:g}"
     else:
         rest = f"evidence {number(trial.found)} of {rule.threshold:g}"
     between = f", between {_ends(rule, shown.ends)}" if shown.ends else ""
-    counts = f"{comparison(rule, record.known, shown, fixed=fixed)}{between}"
-    return f'{counts}; {_scatter(rule, record.known)}{rest}; {_said(rule, verdict)} "{rule.wanted}"'
+    scatter = "" if rule.source == EVENTS else _scatter(rule, record.known)
+    counts = comparison(rule, record.known, shown, fixed=fixed)
+    return f'{counts}{between}; {scatter}{rest}; {_said(rule, verdict)} "{rule.wanted}"'
 
 
 def proved(rule: Rule, record: Record, *, fixed: bool) -> float:
@@ -102,13 +105,12 @@ def waiting(rule: Rule, why: str) -> str:
 def comparison(rule: Rule, known: Known, shown: Shown, *, fixed: bool) -> str:
     """The counts: `error_rate treatment 31/512 (6.1 %) vs control 44/4,608 (1.0 %) = 6.3x`; never divided by zero."""
     treatment, control, seen, _ = shown
-    lead = f"{rule.subject} treatment {_counts(rule, treatment)}{f' {rule.past}' if rule.past else ''}"
-    if rule.against is Against.NOTHING:
+    past = f" {rule.past}" if rule.past else ""
+    lead = f"{rule.subject} treatment {_counts(rule, treatment)}{past}"
+    if rule.compares is LEVEL:
         return lead
-    if rule.needs_control and not fixed:
-        reference = f"control {_counts(rule, control)}"
-    else:
-        reference = _fixed_reference(rule, known)
+    beside = rule.needs_control and not fixed
+    reference = f"control {_counts(rule, control)}" if beside else _fixed_reference(rule, known)
     return f"{lead} vs {reference}" if seen is None else f"{lead} vs {reference} = {_seen(rule, seen)}"
 
 
@@ -148,7 +150,7 @@ def _spent(rule: Rule, spent: float, verdict: Verdict) -> str:
 
 def _scatter(rule: Rule, known: Known) -> str:
     """Of a source that counts events, how much more these scatter than units would: an approximation."""
-    if rule.source == EVENTS or not isinstance(rule.tests, Ratios | Rates):
+    if not isinstance(rule.tests, E_PROCESSES):
         return ""
     if known.power is None:
         return "dispersion unknown, taken as 1; "
@@ -157,15 +159,15 @@ def _scatter(rule: Rule, known: Known) -> str:
 
 def _said(rule: Rule, verdict: Verdict) -> str:
     """The verdict's name; what is not a criterion is established or not, rather than breached."""
-    if verdict is Verdict.PASS:
+    if verdict is PASS:
         return "pass of"
-    if verdict is not Verdict.BREACH:
+    if verdict is not BREACH:
         return "insufficient for"
     return "breach of" if rule.role is Role.STOP else "established:"
 
 
 def _seen(rule: Rule, seen: float) -> str:
-    return f"{seen:.1f}x" if rule.compares is Compares.RATIO else _signed(rule, seen)
+    return f"{seen:.1f}x" if rule.compares is RATIO else _signed(rule, seen)
 
 
 def _ends(rule: Rule, ends: Interval) -> str:
@@ -208,10 +210,10 @@ def _fixed_reference(rule: Rule, known: Known) -> str:
 
 def _counts(rule: Rule, counts: Counts) -> str:
     """`31/512 (6.1 %)`, or of a number `812.4 ms over 512`."""
-    here = level(rule, counts)
-    if here is None:
+    total, reads = counts.total, rule.reads
+    if not total:
         return "0/0"
-    if rule.reads is Reads.VALUE:
-        return f"{_level(rule, here)} over {counts.total:,}"
-    units = counts.bad if rule.reads is Reads.BAD else counts.total - counts.bad
-    return f"{units:,}/{counts.total:,} ({percent(here)})"
+    if reads is VALUE:
+        return f"{_level(rule, counts.sum / total)} over {total:,}"
+    units = counts.bad if reads is BAD else total - counts.bad
+    return f"{units:,}/{total:,} ({percent(units / total)})"

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from plans.expressions import Duration
 from plans.schema import Plan, Settings, Then
@@ -114,8 +115,7 @@ class Cohort(StrEnum):
     CONTROL = "control"
 
 
-@dataclass(frozen=True, slots=True)
-class Counts:
+class Counts(NamedTuple):
     """Bad units of units at risk, x of a; of a metric that is a number, also the sum over units and that of squares."""
 
     bad: int = 0
@@ -123,7 +123,7 @@ class Counts:
     sum: float = 0.0
     squares: float = 0.0
 
-    def __add__(self, other: Counts) -> Counts:
+    def __add__(self, other: Counts) -> Counts:  # type: ignore[override]  # counts are added, never strung together
         return Counts(
             self.bad + other.bad, self.total + other.total, self.sum + other.sum, self.squares + other.squares
         )
@@ -151,8 +151,7 @@ class Bucket:
     counts: Mapping[str, tuple[Counts, Counts]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class Finding(NamedTuple):
     """One criterion, or one condition of a tree or decision, at one look: the verdict with its arithmetic.
 
     `evidence` and `threshold` are the e-process and the level it must reach; `samples` is treatment units at risk since

@@ -15,7 +15,7 @@ from plans.expressions import Duration
 from plans.schema import Plan, Settings
 from rollout.exposure import Flag
 from rollout.lists import forced
-from rollout.model import Cause, Command, Evidence, Finding, RolloutState, Status, Verb
+from rollout.model import Cause, Command, Counts, Evidence, Finding, RolloutState, Status, Verb
 from rollout.observing import Observation
 from rollout.proposing import Proposal
 from state.sealing import Head
@@ -219,7 +219,7 @@ def state_from_json(text: str) -> RolloutState:
 
 def evidence_json(evidence: Evidence) -> str:
     """All findings with their arithmetic."""
-    return _evidence.dump_json(evidence).decode()
+    return orjson.dumps(evidence, default=_named).decode()
 
 
 def evidence(text: str) -> Evidence:
@@ -234,7 +234,7 @@ def verdicts(findings: Iterable[Finding]) -> str:
 
 def finding_json(finding: Finding | None) -> str | None:
     """The criterion that caused a transition, if one did."""
-    return None if finding is None else _finding.dump_json(finding).decode()
+    return None if finding is None else orjson.dumps(finding, default=_named).decode()
 
 
 def flag_json(flag: Flag) -> str:
@@ -289,6 +289,11 @@ def command(row: Row) -> Command:
 def args_json(args: Mapping[str, JsonValue]) -> str:
     """The words of a command."""
     return orjson.dumps(dict(args)).decode()
+
+
+def _named(value: Finding | Counts) -> dict[str, Any]:
+    """A named tuple with its names: the journal is read without this program, too."""
+    return value._asdict()
 
 
 _duration = lru_cache(maxsize=1024)(Duration.parse)

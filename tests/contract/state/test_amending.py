@@ -141,7 +141,7 @@ def test_a_committed_amendment_leaves_the_gates_memory_for_the_new_plan(store: S
     made = started(judging)
     known = judged(judging.rollout(NAME), made, BEGIN, Verdict.BREACH, Then.HOLD)
     found = replace(
-        known.evidence, findings=tuple(replace(one, verdict=Verdict.INSUFFICIENT) for one in known.evidence.findings)
+        known.evidence, findings=tuple(one._replace(verdict=Verdict.INSUFFICIENT) for one in known.evidence.findings)
     )
     judging.add_command(NAME, Verb.HOLD, "pm", "look", BEGIN)
     step.step(judging, NAME, BEGIN, Judged(found, blank(compile(made)).to_json(), known.version))

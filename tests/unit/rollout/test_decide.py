@@ -153,7 +153,7 @@ def test_too_few_samples_keep_the_phase() -> None:
     """`min_samples` counts treatment units since the phase began."""
     state = states()["approved"]
     known = evidence(state, MONDAY)
-    few = tuple(replace(f, samples=49) if f.criterion.startswith("complaints") else f for f in known.findings)
+    few = tuple(f._replace(samples=49) if f.criterion.startswith("complaints") else f for f in known.findings)
     assert decide(PLAN, state, replace(known, findings=few), (), MONDAY) is None
     assert "49 of 50" in blocks(PLAN, state, replace(known, findings=few), MONDAY)[0].text
 

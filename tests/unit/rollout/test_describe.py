@@ -53,7 +53,7 @@ def test_a_rollout_without_data_says_what_holds_it() -> None:
 def test_a_reverted_rollout_is_named_by_its_numbers() -> None:
     """The badge holds what was seen against the rule; the journal keeps the whole sentence."""
     beta = states()["beta"]
-    bad = replace(finding("error_rate > 2x control", Then.REVERT, Verdict.BREACH), seen=6.31, reason="a long sentence")
+    bad = finding("error_rate > 2x control", Then.REVERT, Verdict.BREACH)._replace(seen=6.31, reason="a long sentence")
     step = decide(PLAN, beta, replace(evidence(beta, NOW), findings=(bad,)), (), NOW)
     assert step is not None
     assert "Reverted: error_rate 6.3x control > 2x" == state_name(PLAN, step.after, Evidence(), NOW)
@@ -77,9 +77,9 @@ def test_an_effect_counts_people() -> None:
 
 def test_a_headline_holds_the_numbers_against_the_rule() -> None:
     """What was seen, then the limit."""
-    bad = replace(finding("error_rate > 2x control", Then.REVERT), seen=6.31)
+    bad = finding("error_rate > 2x control", Then.REVERT)._replace(seen=6.31)
     assert headline(bad) == "error_rate 6.3x control > 2x"
-    assert headline(replace(finding("accuracy < 85%", Then.REVERT), seen=0.812)) == "accuracy 81.2 % < 85 %"
+    assert headline(finding("accuracy < 85%", Then.REVERT)._replace(seen=0.812)) == "accuracy 81.2 % < 85 %"
     assert headline(finding("error_rate > 2x control", Then.REVERT)) == "error_rate > 2x control"
 
 
@@ -142,7 +142,7 @@ def test_a_resume_names_what_it_takes_up() -> None:
 
 def test_a_branch_is_labelled_and_established_where_a_criterion_is_breached() -> None:
     """`keep_if` and `note_if` may be the same words, and neither is a breach of anything."""
-    branch = replace(finding("accuracy >= control + 2pp", Then.NOTIFY, Verdict.BREACH), role=Role.SHIP, seen=0.0312)
+    branch = finding("accuracy >= control + 2pp", Then.NOTIFY, Verdict.BREACH)._replace(role=Role.SHIP, seen=0.0312)
     stop = finding("error_rate > 2x control", Then.HOLD, Verdict.BREACH)
     assert ("ship: accuracy >= control + 2pp", "ship", "established") == (
         labelled(branch),
@@ -152,7 +152,7 @@ def test_a_branch_is_labelled_and_established_where_a_criterion_is_breached() ->
     assert ("error_rate > 2x control", "hold", "breach") == (labelled(stop), purpose(stop), verdict(stop))
     assert "accuracy +3.1pp: accuracy >= control + 2pp" == headline(branch)
     assert "accuracy -2.0pp: accuracy < control" == headline(
-        replace(branch, criterion="accuracy < control", seen=-0.02)
+        branch._replace(criterion="accuracy < control", seen=-0.02)
     )
 
 
