@@ -106,12 +106,13 @@ def look(rollout: Rollout, collect: Collect, now: datetime) -> Judged:
     after = memory.after if memory else None
     wanted = Wanted(rollout.id, rollout.name, rollout.state.flag, after, alike.elsewhere, lambda: rollout.plan)
     (counted,) = collect((wanted,), now)
-    return weigh(alike.gate, memory, counted, rollout.state, now)
+    return weigh(alike.gate, memory, counted, rollout, now)
 
 
-def weigh(gate: Gate, memory: Memory | None, counted: Counted, state: RolloutState, now: datetime) -> Judged:
+def weigh(gate: Gate, memory: Memory | None, counted: Counted, row: Rollout | Live, now: datetime) -> Judged:
     """The verdicts at `now`, with the memory that carries them on."""
-    return Judged(*judge(gate, memory, counted.buckets, state, now, counted.seen, counted.problems))
+    buckets, seen, problems = counted.buckets, counted.seen, counted.problems
+    return Judged(*judge(gate, memory, buckets, row.state, now, seen, problems, incidents=row.incidents))
 
 
 def sort_out(

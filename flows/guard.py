@@ -66,6 +66,8 @@ def guard() -> str:
 def sweep(house: House) -> Swept:
     """Look at every live rollout whose interval has passed, or will have before long; a broken one fails alone."""
     now = house.clock.now()
+    for over in house.store.close_incidents(now):
+        logger.info("guard: incident %d is over: %s", over.number, over.reason)
     swept = Swept()
     for page in house.store.due_for_look(now + _ahead(house)):
         swept = _add(swept, _page(house, page, now))
@@ -143,7 +145,7 @@ class _Pass:
         """The evidence to keep, None where there is something to do."""
         memory, plan = self.memories[row.id], partial(self.house.store.plan_of, row)
         if row.state.status in WATCHED:
-            judged = weigh(shaped(row.shape, plan).gate, memory, counts, row.state, self.now)
+            judged = weigh(shaped(row.shape, plan).gate, memory, counts, row, self.now)
         else:
             judged = Judged(memory, row.evidence)
         if self._quiet(row, judged):

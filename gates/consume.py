@@ -2,9 +2,15 @@
 
 Each bucket is consumed once and in order, and evidence is taken after every one of them, so that nothing depends on how
 buckets were batched into looks.
+
+A bucket that begins inside an incident counts beside a live control alone. Whether it does is settled before anything
+in it happens, so leaving it out is a bet of nothing on it, and every e-process stays a supermartingale, whatever made
+people declare the incident (a predictable bet of 0; Waudby-Smith & Ramdas 2024, arXiv 2010.09686).
 """
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 from gates.dispersion import dispersion, heard
 from gates.estimates import control_bounds
@@ -12,7 +18,7 @@ from gates.memory import Known, Memory, Met, Record, Trial, fresh
 from gates.rules import Against, Gate, Rule, count
 from gates.sequential import Onset, Unspent, onset_weight
 from gates.splits import mismatch
-from gates.trials import NOTHING, Entry, tried
+from gates.trials import NOTHING, Entry, mutable, tried
 from rollout.counting import MET
 from rollout.model import FULL, NOT_STARTED, Bucket, Counts
 
@@ -53,8 +59,8 @@ def frozen(gate: Gate, memory: Memory) -> Memory:
     return memory._replace(records=records)
 
 
-def consumed(gate: Gate, memory: Memory, bucket: Bucket) -> Memory:
-    """The memory after one bucket; one that does not lie behind the cursor has been consumed before."""
+def consumed(gate: Gate, memory: Memory, bucket: Bucket, *, incident: bool = False) -> Memory:
+    """The memory after one bucket, where it lies behind the cursor; `incident` says that it begins inside one."""
     here = place(bucket)
     if memory.cursor is not None and here <= memory.cursor:
         return memory
@@ -63,7 +69,7 @@ def consumed(gate: Gate, memory: Memory, bucket: Bucket) -> Memory:
     memory = renewed(gate, memory, memory.promise, bucket.settings_epoch)
     end = bucket.end.timestamp()
     if bucket.epoch < memory.promise:
-        return memory._replace(cursor=here, records=_bygone(gate, memory, bucket, end))
+        return memory._replace(cursor=here, records=_bygone(gate, memory, bucket, end, incident=incident))
     lasting, lasting_left = _entry(gate.onset, memory.lasting, bucket.phase)
     passing: Entry | None = None  # where the bucket's settings are no longer in force
     passing_left = memory.passing
@@ -71,7 +77,7 @@ def consumed(gate: Gate, memory: Memory, bucket: Bucket) -> Memory:
         passing, passing_left = _entry(gate.onset, memory.passing, bucket.phase)
     records = tuple(
         [
-            _updated(rule, record, bucket, lasting if rule.lasting else passing, end)
+            _updated(rule, record, bucket, lasting if rule.lasting else passing, end, incident=incident)
             for rule, record in zip(gate.rules, _turned(gate, memory, bucket), strict=True)
         ]
     )
@@ -109,14 +115,13 @@ def _before(gate: Gate, memory: Memory, bucket: Bucket) -> tuple[Record, ...]:
     return tuple(records)
 
 
-def _bygone(gate: Gate, memory: Memory, bucket: Bucket, end: float) -> tuple[Record, ...]:
+def _bygone(gate: Gate, memory: Memory, bucket: Bucket, end: float, *, incident: bool) -> tuple[Record, ...]:
     """A bucket of a promise that has ended: it still tells of control and of the event's name."""
-    return tuple(
-        [
-            Record(trial, _unheard(_noted(rule, known, *bucket.counts.get(rule.key, NOTHING), end)))
-            for rule, (trial, known) in _pairs(gate, memory)
-        ]
-    )
+    records = []
+    for rule, (trial, known) in _pairs(gate, memory):
+        noted = _noted(rule, known, *bucket.counts.get(rule.key, NOTHING), end)
+        records.append(Record(trial, _unheard(_past_of(known, noted) if incident else noted)))
+    return tuple(records)
 
 
 def _met(memory: Memory, bucket: Bucket) -> Met:
@@ -155,12 +160,31 @@ def frozen_where_needed(rule: Rule, known: Known) -> Known:
     return known._replace(frozen=control_bounds(rule, known))
 
 
-def _updated(rule: Rule, record: Record, bucket: Bucket, entry: Entry | None, end: float) -> Record:
+def _updated(rule: Rule, record: Record, bucket: Bucket, entry: Entry | None, end: float, *, incident: bool) -> Record:
+    """A rule after a bucket; one that is muted is judged as if nobody had come, though somebody was heard."""
     treatment, control = bucket.counts.get(rule.key, NOTHING)
     noted = _noted(rule, record.known, treatment, control, end)
+    if incident:
+        noted = _past_of(record.known, noted)
+    muted = incident and mutable(rule, record.known, bucket.exposure)
+    if muted:
+        noted = noted._replace(samples=record.known.samples)
     if entry is None or (rule.phase is not None and rule.phase != bucket.phase):
         return Record(record.trial, noted)
+    if muted:
+        trial = tried(rule, record, noted, replace(bucket, counts={}), entry)
+        return Record(trial._replace(muted=trial.muted + 1), noted)
     return Record(tried(rule, record, noted, bucket, entry), noted)
+
+
+def _past_of(known: Known, noted: Known) -> Known:
+    """What a bucket of an incident tells without control's past, from which a rate would be frozen."""
+    return noted._replace(
+        past_bad=known.past_bad,
+        past_total=known.past_total,
+        past_sum=known.past_sum,
+        past_squares=known.past_squares,
+    )
 
 
 def _noted(rule: Rule, known: Known, treatment: Counts, control: Counts, end: float) -> Known:

@@ -104,7 +104,7 @@ def shown_counts(rule: Rule, trial: Trial) -> tuple[Counts, Counts]:
 
 def tried_counts(rule: Rule, trial: Trial) -> tuple[Counts, Counts]:
     """Both cohorts' counts since the evidence began."""
-    masses, _, _, _, treatment_bad, treatment_total, control_bad, control_total, _ = trial
+    masses, _, _, _, treatment_bad, treatment_total, control_bad, control_total, *_ = trial
     if rule.reads is not VALUE:
         return Counts(treatment_bad, treatment_total), Counts(control_bad, control_total)
     t_sum, t_squares, c_sum, c_squares = masses

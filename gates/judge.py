@@ -16,9 +16,10 @@ from gates.rules import PROOF_NEEDED, Cap, Gate, Margin, Rule, Unsupported, comp
 from gates.sequential import E_PROCESSES
 from gates.splits import THRESHOLD
 from gates.streaks import Looks, Streak, clean
-from gates.trials import stands_frozen
+from gates.trials import mutable, stands_frozen
 from plans.schema import Plan
 from rollout.counting import EVENTS
+from rollout.incidents import Incident, in_force
 from rollout.model import (
     FULL,
     NOT_STARTED,
@@ -43,7 +44,8 @@ __all__ = ["Gate", "Memory", "Unsupported", "compile", "freeze", "judge", "settl
 class Look(NamedTuple):
     """What all criteria of one look share: `heard_phase` is that of the last bucket, `now` is in epoch seconds.
 
-    `problems` says by metric what its source could not tell just now, `lopsided` in words that units are split wrongly.
+    `problems` says by metric what its source could not tell just now, `lopsided` in words that units are split wrongly,
+    `incident` lasts just now.
     """
 
     state: RolloutState
@@ -52,6 +54,7 @@ class Look(NamedTuple):
     seen_events: frozenset[str]
     problems: Mapping[str, str]
     lopsided: str | None
+    incident: Incident | None
 
 
 def judge(
@@ -62,17 +65,21 @@ def judge(
     now: datetime,
     seen_events: frozenset[str] = frozenset(),
     problems: Mapping[str, str] = NO_PROBLEMS,
+    *,
+    incidents: Sequence[Incident] = (),
 ) -> tuple[Memory, Evidence]:
     """The memory after all buckets not consumed before, and every criterion's finding at `now`.
 
     `memory` is None at the first look; `seen_events` are the event names ever seen for the flag, in any cohort.
     `problems` are added, in words, to the findings on their metrics: what a source cannot tell is missing like any
-    silence, once the plan's patience is over.
+    silence, once the plan's patience is over. `incidents` are all those about the flag: a bucket that begins inside one
+    counts for comparisons with a live control, and for no others.
     """
     memory = renewed(gate, memory or blank(gate), state.promise, state.settings_epoch)
     for bucket in sorted(buckets, key=place):
-        memory = consumed(gate, memory, bucket)
-    look = Look(state, memory.phase, now.timestamp(), seen_events, problems, _lopsided(memory, state))
+        memory = consumed(gate, memory, bucket, incident=_inside(bucket, incidents))
+    lopsided, lasts = _lopsided(memory, state), in_force(state.incident, now)
+    look = Look(state, memory.phase, now.timestamp(), seen_events, problems, lopsided, lasts)
     findings = tuple([_finding(rule, record, look) for rule, record in zip(gate.rules, memory.records, strict=True)])
     return memory, Evidence(now, findings, state.promise, state.settings_epoch)
 
@@ -99,6 +106,10 @@ def settle(plan: Plan, transition: Transition, memory: str | None) -> str | None
     return freeze(Memory.from_json(memory), compile(plan)).to_json()
 
 
+def _inside(bucket: Bucket, incidents: Sequence[Incident]) -> bool:
+    return any([one.spans(bucket.start) for one in incidents])
+
+
 def _lopsided(memory: Memory, state: RolloutState) -> str | None:
     """In words that units arrive in other shares than they should; None while nothing speaks for that."""
     if memory.met.mismatch < THRESHOLD or memory.phase != state.phase:
@@ -114,8 +125,8 @@ def _finding(rule: Rule, record: Record, look: Look) -> Finding:
     verdict, missing = _verdict(rule, record, look, samples, fixed=fixed)
     shown = _shown(rule, record, fixed=fixed)
     reason = missing or words.arithmetic(rule, record, verdict, shown, fixed=fixed)
-    if look.problems:
-        reason = words.with_problem(reason, look.problems.get(rule.metric))
+    if look.problems or look.incident or trial.muted:
+        reason = _with_circumstances(reason, rule, record, look, verdict)
     treatment, control, found, ends = shown
     return Finding(
         rule.text,
@@ -134,6 +145,13 @@ def _finding(rule: Rule, record: Record, look: Look) -> Finding:
         rule.place,
         *(ends or NO_ENDS),
     )
+
+
+def _with_circumstances(reason: str, rule: Rule, record: Record, look: Look, verdict: Verdict) -> str:
+    """What a verdict rests on, with what its source could not tell and what an incident leaves out."""
+    reason = words.with_problem(reason, look.problems.get(rule.metric))
+    muting = verdict is not BREACH and mutable(rule, record.known, look.state.exposure)
+    return words.with_incident(reason, record.trial.muted, look.incident if muting else None)
 
 
 def _shown(rule: Rule, record: Record, *, fixed: bool) -> words.Shown:

@@ -21,10 +21,10 @@ class Trial(NamedTuple):
 
     `masses` are the e-process of a breach by alternative, `proof` that of a pass (empty where none is asked). Where
     looks are counted `masses` holds those, where a number is estimated its sums and squares, treatment's first, and
-    where sums have a cap the day (its ordinal) and what treatment reached on it. `found`
-    is the evidence of a breach now and `peak` the highest so far: past the threshold it is there to stay. Counts are
-    those of both cohorts since the evidence began. `stake` is what the evidence is multiplied by: 1, or of a criterion
-    that an amendment began, what it was given of the promise.
+    where sums have a cap the day (its ordinal) and what treatment reached on it. `found` is the evidence of a breach
+    now and `peak` the highest so far: past the threshold it is there to stay. Counts are those of both cohorts since
+    the evidence began, without the `muted` buckets, which lay inside incidents. `stake` is what the evidence is
+    multiplied by: 1, or of a criterion that an amendment began, what it was given of the promise.
     """
 
     masses: Masses
@@ -36,6 +36,7 @@ class Trial(NamedTuple):
     control_bad: int = 0
     control_total: int = 0
     stake: float = 1.0
+    muted: int = 0
 
 
 class Known(NamedTuple):

@@ -32,6 +32,14 @@ def stands_frozen(rule: Rule, known: Known, exposure: int) -> bool:
     return known.frozen is not None and (exposure == FULL or rule.against is Against.HISTORY)
 
 
+def mutable(rule: Rule, known: Known, exposure: int) -> bool:
+    """Whether an outage that everybody shares moves a comparison: with a limit that is fixed, or a rate that is frozen.
+
+    A live control goes through the same outage. What a cap limits was spent all the same.
+    """
+    return not isinstance(rule.tests, Cap) and (not rule.needs_control or stands_frozen(rule, known, exposure))
+
+
 def proof(rule: Rule, trial: Trial) -> float:
     """The e-process of the limit being kept; 1 where nobody asked for it."""
     tests = rule.tests
@@ -62,7 +70,7 @@ def tried(rule: Rule, record: Record, noted: Known, bucket: Bucket, entry: Entry
 def _tried(
     trial: Trial, masses: Masses, proof: Masses, found: float, peak: float, treatment: Counts, control: Counts
 ) -> Trial:
-    _, _, _, _, treatment_bad, treatment_total, control_bad, control_total, stake = trial
+    _, _, _, _, treatment_bad, treatment_total, control_bad, control_total, stake, muted = trial
     return Trial(
         masses,
         proof,
@@ -73,6 +81,7 @@ def _tried(
         control_bad + control.bad,
         control_total + control.total,
         stake,
+        muted,
     )
 
 

@@ -12,6 +12,7 @@ from gates.splits import THRESHOLD
 from gates.streaks import Looks, Streak
 from gates.trials import proof
 from rollout.counting import EVENTS
+from rollout.incidents import Incident, utc
 from rollout.model import FULL, Cohort, Counts, Role, Verdict
 
 BREACH, PASS, BAD, VALUE = Verdict.BREACH, Verdict.PASS, Reads.BAD, Reads.VALUE  # what every look asks for, read once
@@ -95,6 +96,15 @@ def invalid(rule: Rule, why: str) -> str:
 def with_problem(reason: str, problem: str | None) -> str:
     """What a verdict rests on, and what its source could not tell just now."""
     return f"{reason}; {problem}" if problem else reason
+
+
+def with_incident(reason: str, muted: int, incident: Incident | None) -> str:
+    """What a verdict rests on, and what it does not: `muted` buckets so far, and more while an incident lasts."""
+    left_out = f"{muted:,} bucket{'' if muted == 1 else 's'} inside incidents left out" if muted else ""
+    if incident is not None:
+        until = f"muted from {utc(incident.since)} until {utc(incident.over_at)}"
+        return "; ".join(filter(None, (reason, f"{until} by incident {incident.number} ({incident.reason})", left_out)))
+    return f"{reason}; {left_out}" if muted else reason
 
 
 def waiting(rule: Rule, why: str) -> str:

@@ -12,6 +12,7 @@ from plans.timeline import local, next_closing, next_open, zone
 from rollout.blocks import blocks
 from rollout.course import course
 from rollout.describe import effect, percent, served_exposure, title
+from rollout.incidents import in_force, said
 from rollout.model import Evidence, RolloutState, Status, Transition, Verb
 from rollout.obstacles import Code
 
@@ -27,6 +28,7 @@ class Kind(StrEnum):
     HELD = "held"
     COMPLETE = "complete"
     FREEZE = "freeze"
+    INCIDENT = "incident"
 
 
 class Hinges(StrEnum):
@@ -47,15 +49,16 @@ KINDS = {
     Verb.COMPLETE: Kind.COMPLETE,
 }
 MOVES = frozenset({Verb.START, Verb.ADVANCE, Verb.COMPLETE})
-SAID_ELSEWHERE = frozenset({Code.WINDOW, Code.FREEZE, Code.APPROVAL, Code.HELD})
+SAID_ELSEWHERE = frozenset({Code.WINDOW, Code.FREEZE, Code.INCIDENT, Code.APPROVAL, Code.HELD})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """One thing that is due: `at` in UTC, `when` in the plan's zone, `zone` by name.
 
-    `until` is the end of a freeze. `waiting` says that it is due already, and waits for a person or the criteria.
-    `key` is the same for the same thing on every day that it is asked for; `revision` rises as its date may move.
+    `until` is the end of a freeze or an incident. `waiting` says that it is due already, and waits for a person or the
+    criteria. `key` is the same for the same thing on every day that it is asked for; `revision` rises as its date may
+    move.
     """
 
     at: datetime
@@ -79,7 +82,8 @@ def agenda(plan: Plan, state: RolloutState, evidence: Evidence, now: datetime, u
     """Everything that a live rollout has before it between two instants, in order; empty where it has ended."""
     if not state.status.live:
         return ()
-    found = (*_asked(plan, state, now), *_steps(plan, state, evidence, now), *_freezes(plan, state, now))
+    calendar = (*_freezes(plan, state, now), *_incidents(plan, state, now))
+    found = (*_asked(plan, state, now), *_steps(plan, state, evidence, now), *calendar)
     ahead = (replace(one, revision=state.revision) for one in found if one.at < until)
     return tuple(sorted(ahead, key=lambda one: (one.at, one.key)))
 
@@ -128,6 +132,13 @@ def _freezes(plan: Plan, state: RolloutState, now: datetime) -> Iterator[Entry]:
             text = f"frozen until {local(plan, ends)}: neither growth nor adjustments"
             entry = _entry(plan, state, begins, Kind.FREEZE, text)
             yield replace(entry, note=freeze.reason, until=ends, key=f"freeze-{freeze.from_}.{state.name}")
+
+
+def _incidents(plan: Plan, state: RolloutState, now: datetime) -> Iterator[Entry]:
+    if one := in_force(state.incident, now):
+        text = said(one, local(plan, one.since), local(plan, one.over_at))
+        entry = _entry(plan, state, one.since, Kind.INCIDENT, text)
+        yield replace(entry, until=one.over_at, key=f"incident-{one.number}.{state.name}")
 
 
 def _days(plan: Plan, freeze: Freeze) -> tuple[datetime, datetime]:

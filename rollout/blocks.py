@@ -9,7 +9,7 @@ from plans.schema import Plan
 from plans.timeline import local, next_open, next_thaw
 from rollout.deciding import decision_blocks
 from rollout.model import Evidence, RolloutState, Status
-from rollout.obstacles import LOOKS_MISSED, Block, Code, criteria_blocks, stale
+from rollout.obstacles import LOOKS_MISSED, Block, Code, criteria_blocks, incident_words, stale
 from rollout.tuning import observation_blocks
 
 __all__ = ["Block", "Code", "blocks"]
@@ -19,6 +19,7 @@ def blocks(plan: Plan, state: RolloutState, evidence: Evidence, now: datetime) -
     """Everything but the hold itself that stands before the rollout's next step."""
     return (
         *_people(plan, state),
+        *_incident(plan, state, now),
         *observation_blocks(plan, state),
         *(criteria_blocks(plan, state, evidence) if state.watched else ()),
         *decision_blocks(plan, state, evidence),
@@ -35,6 +36,11 @@ def _people(plan: Plan, state: RolloutState) -> Iterator[Block]:
         yield Block(Code.APPROVAL, f"approval to leave {plan.phases[state.phase].name}{why}", "person")
     if state.killed:
         yield Block(Code.KILLED, f"flag {state.flag} is killed", "person")
+
+
+def _incident(plan: Plan, state: RolloutState, now: datetime) -> Iterator[Block]:
+    if state.status.live and (words := incident_words(plan, state, now)):
+        yield Block(Code.INCIDENT, words, "by itself")
 
 
 def _staleness(plan: Plan, state: RolloutState, evidence: Evidence, now: datetime) -> Iterator[Block]:

@@ -25,7 +25,7 @@ from rollout.model import (
     Verdict,
 )
 from rollout.moves import Why
-from rollout.obstacles import criteria_blocks, current, stale
+from rollout.obstacles import criteria_blocks, current, incident_words, stale
 from rollout.schedule import next_step, take_step
 from rollout.tuning import observation_blocks
 
@@ -47,6 +47,7 @@ ALLOWED: dict[Verb, frozenset[Status]] = {
     Verb.UNLIST: LIVE,
     Verb.AMEND: LIVE,
 }
+IF_OVER = "if it is over, end it: sluice incident end"
 PLAIN = {Verb.APPROVE: moves.approve, Verb.HOLD: moves.hold}
 
 
@@ -124,7 +125,7 @@ def _refuse_approve(_p: Plan, state: RolloutState, _e: Evidence, command: Comman
     return f"stale: your answer is to question {command.question}, {state.name} now asks question {state.question}"
 
 
-def _refuse_resume(plan: Plan, state: RolloutState, evidence: Evidence, command: Command, _n: datetime) -> str | None:
+def _refuse_resume(plan: Plan, state: RolloutState, evidence: Evidence, command: Command, now: datetime) -> str | None:
     fallen = state.status in FALLEN
     if fallen and state.flag_taken_by:
         return f"flag {state.flag} is held by the live rollout {state.flag_taken_by}; end that one first"
@@ -133,6 +134,9 @@ def _refuse_resume(plan: Plan, state: RolloutState, evidence: Evidence, command:
     at = command.args.get("phase")
     if at is not None and _named(plan, str(at)) is None:
         return _unknown_phase(plan, str(at))
+    declared = incident_words(plan, state, now)
+    if declared and fallen and _resume_phase(plan, state, command) != NOT_STARTED:
+        return f"{declared}; {IF_OVER}"
     highest = state.fell_from if fallen else state.phase
     if at is not None and _phase(plan, str(at)) > (NOT_STARTED if highest is None else highest):
         return f"{at} is above the phase it stopped in; resume there or below and let the plan raise it"
@@ -158,6 +162,8 @@ def _refuse_advance(plan: Plan, state: RolloutState, evidence: Evidence, _c: Com
         return "the criteria have not been judged lately; wait for the guard's next look"
     if step is Verb.DECIDE:
         return next((block.text for block in decision_blocks(plan, state, evidence)), None)
+    if declared := incident_words(plan, state, now):
+        return f"{declared}; {IF_OVER}"
     if objection := next(criteria_blocks(plan, state, evidence), None):
         return f"blocked by {objection.code}: {objection.text}"
     opens = next_open(plan, now)

@@ -17,7 +17,7 @@ from rollout.blocks import blocks
 from rollout.exposure import declared_stable
 from rollout.findings import silence
 from rollout.model import FALLEN, FULL, Counts, Evidence, Finding, RolloutState, Status, Verb
-from rollout.obstacles import Block, Code, holding
+from rollout.obstacles import Block, Code, holding, incident_words
 from rollout.proposing import shown
 from rollout.schedule import due
 from rollout.tuning import observation_blocks
@@ -190,6 +190,8 @@ def _running_name(plan: Plan, state: RolloutState, evidence: Evidence, now: date
     lead = f"{title(plan.phases[state.phase].name)} · {percent(state.exposure)}"
     if state.killed:
         return f"{lead} · killed"
+    if declared := incident_words(plan, state, now):
+        return f"{lead} · {declared}"
     if observing := next(observation_blocks(plan, state), None):
         return f"{lead} · {observing.text}"
     if missing := next(holding(plan, state, evidence), None):

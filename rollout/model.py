@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from plans.expressions import Duration
 from plans.schema import Plan, Settings, Then
+from rollout.incidents import Incident
 from rollout.lists import Forced
 from rollout.observing import Observation
 from rollout.proposing import Proposal
@@ -226,7 +227,8 @@ class RolloutState:
     """One rollout as the store holds it.
 
     `entered` is when the present phase began, `since` when the present status did. `killed` is the flag's own switch,
-    `flag_taken_by` the other live rollout on the flag: both are read along and never written by a transition.
+    `flag_taken_by` the other live rollout on the flag, `incident` what was declared about it last and not ended: all
+    three are read along and never written by a transition.
     `settings` are the candidate's in force. Three revisions date the evidence: `epoch` last changed what is served (no
     bucket straddles it), `settings_epoch` last changed the candidate's settings or overruled a hold (criteria that hold
     or notify count afresh from there), `promise` last resumed after a revert or disable (everything counts afresh).
@@ -266,6 +268,7 @@ class RolloutState:
     proposal: Proposal | None = None
     killed: bool = False
     flag_taken_by: str | None = None
+    incident: Incident | None = None
 
     @property
     def watched(self) -> bool:

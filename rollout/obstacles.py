@@ -10,9 +10,12 @@ from typing import Literal
 
 from plans.hours import expected
 from plans.schema import Criterion, OnNoData, Phase, Plan, Then
-from rollout.model import Evidence, Finding, Role, RolloutState, Verdict
+from plans.timeline import local
+from rollout.incidents import in_force, said
+from rollout.model import Evidence, Finding, Role, RolloutState, Transition, Verb, Verdict
 
 LOOKS_MISSED = 2
+GROWING = frozenset({Verb.START, Verb.ADVANCE, Verb.COMPLETE, Verb.ADJUST, Verb.TUNE})
 
 
 class Code(StrEnum):
@@ -24,6 +27,7 @@ class Code(StrEnum):
     KILLED = "killed"
     WINDOW = "window"
     FREEZE = "freeze"
+    INCIDENT = "incident"
     BREACH = "breach"
     NO_DATA = "no_data"
     UNPROVEN = "unproven"
@@ -40,6 +44,17 @@ class Block:
     code: Code
     text: str
     clears: Literal["by itself", "person"]
+
+
+def incident_words(plan: Plan, state: RolloutState, now: datetime) -> str | None:
+    """The incident that keeps a rollout from growing, in the plan's own zone; None while there is none."""
+    one = in_force(state.incident, now)
+    return said(one, local(plan, one.since), local(plan, one.over_at)) if one else None
+
+
+def waits_for_incidents(transition: Transition) -> bool:
+    """Whether a transition may not be made during an incident: what grows, and what the schedule changes."""
+    return transition.verb in GROWING or transition.after.exposure > transition.before.exposure
 
 
 def criteria_blocks(plan: Plan, state: RolloutState, evidence: Evidence) -> Iterator[Block]:

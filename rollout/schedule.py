@@ -9,6 +9,7 @@ from plans.schema import Phase, Plan
 from plans.timeline import adjustment_due, hold_ends, next_open, next_thaw, start_due
 from rollout import moves
 from rollout.deciding import settled_by_test, unjudged
+from rollout.incidents import free_from
 from rollout.model import Cause, Evidence, RolloutState, Status, Transition, Verb
 from rollout.moves import Why
 from rollout.obstacles import criteria_blocks
@@ -26,20 +27,22 @@ class Due:
 def due(plan: Plan, state: RolloutState, now: datetime) -> Due | None:
     """When the schedule next acts; None where only a person can move the rollout.
 
-    Windows and freezes count from `now`: a step that was missed while one was open waits for the next.
+    Windows and freezes count from `now`: a step that was missed while one was open waits for the next. In an incident
+    they count from its end: what grows or changes anything waits, a test is judged and a question asked all the same.
     """
+    free = free_from(state.incident, now)
     if state.status is Status.SCHEDULED:
-        return Due(next_open(plan, max(start_due(plan, state.submitted), now)), Verb.START)
+        return Due(next_open(plan, max(start_due(plan, state.submitted), free)), Verb.START)
     if state.observation is not None:
         return None if state.killed else Due(*next_judgement(plan, state, now))
     if state.status is not Status.RUNNING:
         return None
     step = next_step(plan, state)
     if step is Verb.ADJUST:
-        return Due(next_thaw(plan, max(adjustment_at(plan, state), now)), step)
+        return Due(next_thaw(plan, max(adjustment_at(plan, state), free)), step)
     if step in {Verb.DECIDE, Verb.AWAIT_APPROVAL}:
         return Due(hold_over(plan, state), step)
-    return Due(next_open(plan, max(hold_over(plan, state), now)), step)
+    return Due(next_open(plan, max(hold_over(plan, state), free)), step)
 
 
 def next_step(plan: Plan, state: RolloutState) -> Verb:

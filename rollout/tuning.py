@@ -13,6 +13,7 @@ from plans.schema import Plan, Settings, Tune
 from plans.timeline import local, next_thaw
 from plans.trees import given_up, observed, patience, raised, tuned_setting
 from rollout import moves
+from rollout.incidents import in_force
 from rollout.model import Cause, Evidence, Finding, Role, RolloutState, Status, Transition, Verb, Verdict
 from rollout.moves import Why
 from rollout.observing import Observation
@@ -79,9 +80,10 @@ def _judged(
 def _acted(plan: Plan, state: RolloutState, evidence: Evidence, now: datetime) -> Transition | None:
     """The first tree whose `when` is established acts: it raises its setting, or reverts where that can go no further.
 
-    A raise is an adjustment: it waits for the end of a freeze or of a hold. A revert waits for nothing.
+    A raise is an adjustment: it waits for the end of a freeze, a hold or an incident. A revert waits for nothing.
     """
-    may_adjust = state.status is not Status.HELD and next_thaw(plan, now) <= now
+    free = next_thaw(plan, now) <= now and in_force(state.incident, now) is None
+    may_adjust = state.status is not Status.HELD and free
     for place, tune in enumerate(plan.tune):
         high = _established(state, evidence, Role.TUNE_WHEN, place)
         if high is None:

@@ -1,4 +1,4 @@
-"""Verifying the journals: every line of both in the order of their chain, held against its seal.
+"""Verifying the journals: every line of all in the order of their chain, held against its seal.
 
 Lines are read as the database holds them, instants as text, so that nothing a reader would forgive is overlooked. They
 come one at a time, and what is known of a journal is one seal: a long one takes no more memory than a short one.
@@ -13,11 +13,12 @@ from heapq import merge
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Connection, Select, String, Table, func, literal, select, type_coerce
+from sqlalchemy import Connection, Select, String, Table, cast, func, literal, select, type_coerce
 
 from state.chain import head
+from state.columns import Instant
 from state.sealing import SEAL, Head, Secrets, seal
-from state.tables import flag_journal, journal, rollouts
+from state.tables import flag_journal, incident_journal, journal, rollouts
 
 AT_ONCE = 500
 NOWHERE = float("inf")
@@ -39,8 +40,9 @@ class Wrong(StrEnum):
 class Broken:
     """One thing that is wrong: at which number of the chain, on which line, in words.
 
-    `name` is a rollout's, or a flag's where `journal` is its own; `revision` is the flag's version there. Of what is
-    missing they name the line before; all three are None where there is none, and of the store's own head.
+    `name` is a rollout's, or a flag's where `journal` is its own, and `revision` the flag's version there; of an
+    incident it is the number, and `revision` is `start` or `end`. Of what is missing they name the line before; all
+    three are None where there is none, and of the store's own head.
     """
 
     wrong: Wrong
@@ -48,7 +50,7 @@ class Broken:
     text: str
     journal: str | None = None
     name: str | None = None
-    revision: int | None = None
+    revision: int | str | None = None
 
     def __str__(self) -> str:
         place = "" if self.name is None else f"{_place(self.journal, self.name, self.revision)}: "
@@ -89,8 +91,8 @@ class Line:
 
 
 def lines(tx: Connection) -> Iterator[Line]:
-    """Every line of both journals in the order of the chain, a few at a time."""
-    return merge(_lines(tx, journal), _lines(tx, flag_journal), key=lambda line: line.link)
+    """Every line of all journals in the order of the chain, a few at a time."""
+    return merge(*(_lines(tx, one) for one in (journal, flag_journal, incident_journal)), key=lambda line: line.link)
 
 
 def verified(
@@ -184,6 +186,8 @@ def _count(lines: int) -> str:
 
 
 def _place(journal: str | None, name: str, revision: object) -> str:
+    if journal == incident_journal.name:
+        return f"incident {name} {revision}"
     return f"flag {name} version {revision}" if journal == flag_journal.name else f"{name} revision {revision}"
 
 
@@ -202,6 +206,8 @@ def _query(tx: Connection, table: Table) -> Select[Any]:
     columns = [_raw(tx, column) for column in table.columns]
     if table is flag_journal:
         return select(table.c.flag, table.c.version, *columns).order_by(table.c.link)
+    if table is incident_journal:
+        return select(table.c.number, table.c.verb, *columns).order_by(table.c.link)
     name = func.coalesce(rollouts.c.name, literal("a rollout that is gone"))
     outer = table.outerjoin(rollouts, rollouts.c.id == table.c.rollout_id)
     return select(name, table.c.revision, *columns).select_from(outer).order_by(table.c.link)
@@ -209,8 +215,9 @@ def _query(tx: Connection, table: Table) -> Select[Any]:
 
 def _raw(tx: Connection, column: Any) -> Any:
     """A column as it is stored; an instant as the text that its seal covers."""
-    if column.name != "at":
+    if not isinstance(column.type, Instant):
         return column
     if tx.dialect.name == "postgresql":
-        return func.to_char(func.timezone("UTC", column), "YYYY-MM-DD HH24:MI:SS.US")
+        written = func.to_char(func.timezone("UTC", column), "YYYY-MM-DD HH24:MI:SS.US")
+        return func.coalesce(written, cast(column, String))  # what is infinite has no such form, yet it is not nothing
     return type_coerce(column, String)

@@ -25,6 +25,14 @@ class Line:
     columns: Mapping[str, Any]
 
 
+def queue(tx: Connection) -> None:
+    """Wait for the head before its time: what is read from here on, no line that is written meanwhile can outdate.
+
+    For transactions that lock nothing after this.
+    """
+    tx.execute(_HEAD.with_for_update())
+
+
 def append(tx: Connection, secrets: Secrets, lines: Sequence[Line]) -> None:
     """Write lines in order, each sealed over the one before it.
 

@@ -28,7 +28,7 @@ class JournalRow(SQLModel, table=True):
     evidence: str = text_column()
     finding: str | None = text_column()
     process: str
-    link: int = Field(unique=True)  # its number in the chain of both journals
+    link: int = Field(unique=True)  # its number in the chain of all journals
     key_id: str
     mac: str
 
@@ -54,8 +54,26 @@ class FlagJournalRow(SQLModel, table=True):
     mac: str
 
 
+class IncidentJournalRow(SQLModel, table=True):
+    """The beginning or the end of an incident, never changed again; what is in force follows from both."""
+
+    __tablename__: ClassVar[Any] = "incident_journal"
+
+    number: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    verb: str = Field(primary_key=True)
+    at: datetime = instant_column()
+    by: str
+    reason: str = text_column()
+    flags: str = text_column()  # joined by spaces; none: all flags
+    until: datetime | None = instant_column()  # of a beginning: when it ends by itself
+    process: str
+    link: int = Field(unique=True)
+    key_id: str
+    mac: str
+
+
 class JournalHeadRow(SQLModel, table=True):
-    """The end of the chain that both journals form; whoever adds a line holds this row until it commits."""
+    """The end of the chain that all journals form; whoever adds a line holds this row until it commits."""
 
     __tablename__: ClassVar[Any] = "journal_head"
 

@@ -14,6 +14,7 @@ from pydantic import JsonValue, TypeAdapter
 from plans.expressions import Duration
 from plans.schema import Plan, Settings
 from rollout.exposure import Flag
+from rollout.incidents import Incident
 from rollout.lists import forced
 from rollout.model import Cause, Command, Counts, Evidence, Finding, RolloutState, Status, Verb
 from rollout.observing import Observation
@@ -21,7 +22,7 @@ from rollout.proposing import Proposal
 from state.sealing import Head
 from state.tables import CommandStatus, Switch
 
-READ_ALONG = frozenset({"killed", "flag_taken_by"})
+READ_ALONG = frozenset({"killed", "flag_taken_by", "incident"})
 STATE_COLUMNS = tuple(field.name for field in fields(RolloutState) if field.name not in READ_ALONG)
 
 _state: TypeAdapter[RolloutState] = TypeAdapter(RolloutState)
@@ -38,7 +39,10 @@ Row = Any  # a SQLAlchemy row: attributes by column name
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rollout:
-    """One rollout with everything a pass needs: plan, state, and the evidence under its version."""
+    """One rollout with everything a pass needs: plan, state, and the evidence under its version.
+
+    `incidents` are those about its flag that were not over when it was submitted, oldest first.
+    """
 
     id: int
     plan: Plan
@@ -53,6 +57,7 @@ class Rollout:
     looked_at: datetime | None
     run_id: str | None
     submitted_by: str
+    incidents: tuple[Incident, ...] = ()
 
     @property
     def name(self) -> str:
@@ -70,7 +75,7 @@ class Live:
     """A rollout as a sweep reads it: no plan, no parsed findings.
 
     `shape` is equal for plans that are judged alike; `verdicts` are those of the last look in the plan's order, joined
-    by commas; `findings` is the JSON of that evidence, `check_every` is in seconds.
+    by commas; `findings` is the JSON of that evidence, `check_every` is in seconds; `incidents` as in `Rollout`.
     """
 
     id: int
@@ -85,6 +90,7 @@ class Live:
     settled_at: datetime | None
     check_every: float
     run_id: str | None
+    incidents: tuple[Incident, ...] = ()
 
     @property
     def name(self) -> str:
@@ -194,7 +200,9 @@ def state_columns(state: RolloutState) -> dict[str, Any]:
     }
 
 
-def state(values: Iterable[Any], *, killed: bool, flag_taken_by: str | None = None) -> RolloutState:
+def state(
+    values: Iterable[Any], *, killed: bool, flag_taken_by: str | None = None, incident: Incident | None = None
+) -> RolloutState:
     """The state that a row holds, whose first columns are STATE_COLUMNS in their order."""
     columns: dict[str, Any] = dict(zip(STATE_COLUMNS, values, strict=False))
     columns["status"] = _STATUSES[columns["status"]]
@@ -204,7 +212,7 @@ def state(values: Iterable[Any], *, killed: bool, flag_taken_by: str | None = No
     columns["noted"] = _places(columns["noted"])
     columns["proposal"] = columns["proposal"] and _proposal.validate_json(columns["proposal"])
     columns["forced"] = forced(orjson.loads(columns["forced"]))
-    return RolloutState(**columns, killed=killed, flag_taken_by=flag_taken_by)
+    return RolloutState(**columns, killed=killed, flag_taken_by=flag_taken_by, incident=incident)
 
 
 def state_json(state: RolloutState) -> str:

@@ -1,6 +1,6 @@
 """The seals of the journals: each line carries a MAC over its content and over the seal of the line before it.
 
-Pure. A seal is HMAC-SHA256 (RFC 2104, FIPS 180-4) in hexadecimal; lines of both journals form one chain, numbered from
+Pure. A seal is HMAC-SHA256 (RFC 2104, FIPS 180-4) in hexadecimal; lines of all journals form one chain, numbered from
 1 in the order in which they were committed.
 """
 

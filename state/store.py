@@ -10,6 +10,7 @@ from state.commands import Commands
 from state.deliveries import Deliveries
 from state.errors import RefusedError, StaleStateError, StoreError, UnknownError
 from state.flags import Flags, Switched
+from state.incidents import Incidents
 from state.keys import Keys
 from state.leases import Beat, Leases
 from state.outbox import Outbox
@@ -20,7 +21,20 @@ from state.ticking import Ticking, Ticks
 from state.transitions import Epoch, Transitions
 
 
-class Store(Submitting, Transitions, Commands, Sweep, Flags, Outbox, Deliveries, Leases, Ticking, Keys, Chained):
+class Store(
+    Submitting,
+    Transitions,
+    Commands,
+    Sweep,
+    Flags,
+    Incidents,
+    Outbox,
+    Deliveries,
+    Leases,
+    Ticking,
+    Keys,
+    Chained,
+):
     """Everything that is true, behind short transactions.
 
     `Store(connect(url), "guard")`; `process` says in every journal which part of Sluice wrote a line.

@@ -10,12 +10,14 @@ from typing import Any
 from sqlalchemy import Connection, Select, bindparam, func, select
 
 from plans.schema import Plan
+from rollout.incidents import Incident, latest
 from rollout.model import Evidence, Status
 from rollout.notices import Notice
 from state import rows
+from state.incidents import about, incidents
 from state.journaling import post
 from state.rows import Live
-from state.tables import Switch, evidences, flags, live, rollouts
+from state.tables import Switch, evidences, flags, incident_journal, live, rollouts
 from state.transactions import Transactions
 
 PAGE = 2_000
@@ -70,8 +72,8 @@ class Sweep(Transactions):
     def live(self, after: int = 0, limit: int | None = None) -> tuple[Live, ...]:
         """Live rollouts in the order of their ids, from the one after `after`."""
         with self.reading() as tx:
-            found = tx.execute(_live(after, limit)).all()
-        return tuple(_light(row) for row in found)
+            found, declared = tx.execute(_live(after, limit)).all(), incidents(tx)
+        return tuple(_light(row, declared) for row in found)
 
     def due_for_look(
         self, now: datetime, *, shard: int = 0, shards: int = 1, page: int = PAGE
@@ -81,10 +83,11 @@ class Sweep(Transactions):
         while True:
             with self.reading() as tx:
                 found = tx.execute(_live(after, page).where(rollouts.c.id % shards == shard)).all()
+                declared = incidents(tx)
             if not found:
                 return
             after = found[-1].id
-            if due := tuple(_light(row) for row in found if _is_due(row, now)):
+            if due := tuple(_light(row, declared) for row in found if _is_due(row, now)):
                 yield due
 
     def look(self, looks: Iterable[Look]) -> tuple[str, ...]:
@@ -104,7 +107,7 @@ class Sweep(Transactions):
         return tuple(look.name for look in ordered if look.id not in won)
 
     def pulse(self) -> str:
-        """A word that changes with every step, look and switch: what a page that follows all of them compares."""
+        """A word that changes with every step, look, switch and incident: what a page that follows them compares."""
         with self.reading() as tx:
             return ".".join(str(number) for number in tx.execute(_PULSE).one())
 
@@ -117,6 +120,7 @@ _PULSE = select(
     select(func.coalesce(func.sum(rollouts.c.revision + 1), 0)).scalar_subquery(),
     select(func.coalesce(func.sum(evidences.c.version), 0)).scalar_subquery(),
     select(func.coalesce(func.sum(flags.c.version), 0)).scalar_subquery(),
+    select(func.count()).select_from(incident_journal).scalar_subquery(),
 )
 
 
@@ -145,7 +149,7 @@ def _is_due(row: Any, now: datetime) -> bool:
     return row.looked_at is None or row.looked_at + timedelta(seconds=row.check_every) <= now
 
 
-def _light(row: Any) -> Live:
+def _light(row: Any, declared: Sequence[Incident]) -> Live:
     """By position, because naming 35 columns ten thousand times is what a sweep would spend its time on."""
     (
         *_,
@@ -162,10 +166,11 @@ def _light(row: Any) -> Live:
         looked_at,
         switch,
     ) = row
+    found = about(declared, row.flag, row.submitted) if declared else ()
     return Live(
         id=id_,
         shape=shape,
-        state=rows.state(row, killed=switch == Switch.OFF),
+        state=rows.state(row, killed=switch == Switch.OFF, incident=latest(found)),
         memory=memory,
         evidence_version=version,
         verdicts=verdicts,
@@ -175,6 +180,7 @@ def _light(row: Any) -> Live:
         settled_at=settled_at,
         check_every=check_every,
         run_id=run_id,
+        incidents=found,
     )
 
 

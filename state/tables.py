@@ -13,7 +13,7 @@ from sqlalchemy import Index, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 from state.columns import Micros, instant_column, table, text_column
-from state.journal_tables import FlagJournalRow, JournalHeadRow, JournalRow
+from state.journal_tables import FlagJournalRow, IncidentJournalRow, JournalHeadRow, JournalRow
 
 LIVE_SQL = "status IN ('scheduled', 'running', 'awaiting_approval', 'held')"
 UNREVOKED = "revoked IS NULL"
@@ -253,6 +253,7 @@ live = text(f"rollout.{LIVE_SQL}")
 flags = table(FlagRow)
 journal = table(JournalRow)
 flag_journal = table(FlagJournalRow)
+incident_journal = table(IncidentJournalRow)
 journal_head = table(JournalHeadRow)
 commands = table(CommandRow)
 outbox = table(OutboxRow)

@@ -15,12 +15,14 @@ from plans.load import to_json
 from plans.schema import Plan
 from rollout.decide import initial
 from rollout.exposure import Flag, declared_stable, served
+from rollout.incidents import Incident, latest
 from rollout.model import LIVE, Evidence, RolloutState, Status, Transition, Verb
 from state import rows
 from state.chain import append
 from state.commands import mark_done, mark_refused
 from state.errors import StaleStateError, UnknownError
 from state.former_plans import former_plans
+from state.incidents import about, hindered, incidents
 from state.journaling import Change, change_flag, lock_flag, move, served_json, tell, transition_line
 from state.rows import JournalEntry, Rollout
 from state.shapes import shape
@@ -53,16 +55,16 @@ class Transitions(Transactions):
     def rollout(self, name: str) -> Rollout:
         """A rollout as it is now; raises UnknownError, naming the nearest."""
         with self.reading() as tx:
-            row = _read(tx, name)
+            row, declared = _read(tx, name), incidents(tx)
         if row is None:
             raise UnknownError("rollout", name, self.names())
-        plan = self.parsed(row.digest, row.plan)
+        plan, found = self.parsed(row.digest, row.plan), about(declared, row.flag, row.submitted)
         return Rollout(
             id=row.id,
             plan=plan,
             plan_text=row.plan_text,
             shape=row.shape,
-            state=_state(row, plan),
+            state=_state(row, plan, latest(found)),
             evidence=rows.evidence(row.findings),
             memory=row.memory,
             evidence_version=row.version,
@@ -71,6 +73,7 @@ class Transitions(Transactions):
             looked_at=row.looked_at,
             run_id=row.run_id,
             submitted_by=row.submitted_by,
+            incidents=found,
         )
 
     def names(self) -> tuple[str, ...]:
@@ -149,6 +152,8 @@ class Transitions(Transactions):
         tell(tx, row.id, now_plan, transition, evidence)
         line = transition_line(tx, row.id, transition, self.process, evidence)
         why = Change(transition.at, transition.verb, transition.by, transition.reason, after.revision, self.process)
+        if hindered(tx, transition):  # declared since this was decided
+            raise _stale(transition)
         serves = {"value": served_json(now_plan, after, after.digest), "rollout": before.name}
         append(tx, self.secrets, (line, change_flag(tx, flag, why, serves | _new_stable(plan, transition))))
 
@@ -204,9 +209,9 @@ def _read(tx: Connection, name: str) -> Any | None:
     return tx.execute(_ONE, {"named": name}).one_or_none()
 
 
-def _state(row: Any, plan: Plan) -> RolloutState:
+def _state(row: Any, plan: Plan, incident: Incident | None) -> RolloutState:
     killed, taken_by = _read_along(row, plan)
-    return rows.state(row, killed=killed, flag_taken_by=taken_by)
+    return rows.state(row, killed=killed, flag_taken_by=taken_by, incident=incident)
 
 
 def _read_along(row: Any, plan: Plan) -> tuple[bool, str | None]:

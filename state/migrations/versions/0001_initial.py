@@ -15,12 +15,11 @@ depends_on = None
 
 INSTANT = sa.DateTime(timezone=True)
 LIVE = sa.text("status IN ('scheduled', 'running', 'awaiting_approval', 'held')")
-JOURNALS = ("journal", "flag_journal")
+JOURNALS = ("journal", "flag_journal", "incident_journal")
 TABLES = (
     "api_key", "heartbeat", "lease", "clock", "seen_event", "batch", "bad_unit", "met_unit", "unit_sum", "unit", "slot",
-    "bucket", "evidence", "delivery", "outbox", "former_plan", "command", "journal_head", "flag_journal", "journal",
-    "flag",
-    "rollout",
+    "bucket", "evidence", "delivery", "outbox", "former_plan", "command", "journal_head", "incident_journal",
+    "flag_journal", "journal", "flag", "rollout",
 )  # fmt: skip
 REFUSE = """
 CREATE FUNCTION sluice_journal_is_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -341,6 +340,22 @@ def _tables() -> None:
             ["rollout.id"],
         ),
         sa.PrimaryKeyConstraint("rollout_id", "revision"),
+        sa.UniqueConstraint("link"),
+    )
+    op.create_table(
+        "incident_journal",
+        sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("verb", sa.String(), nullable=False),
+        sa.Column("at", INSTANT, nullable=False),
+        sa.Column("by", sa.String(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("flags", sa.Text(), nullable=False),
+        sa.Column("until", INSTANT, nullable=True),
+        sa.Column("process", sa.String(), nullable=False),
+        sa.Column("link", sa.Integer(), nullable=False),
+        sa.Column("key_id", sa.String(), nullable=False),
+        sa.Column("mac", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("number", "verb"),
         sa.UniqueConstraint("link"),
     )
     op.create_table(

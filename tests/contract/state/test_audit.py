@@ -15,10 +15,11 @@ from state import step
 from state.audit import Broken, Wrong, audit
 from state.sealing import Head, Secrets
 from state.store import Store
-from state.tables import flag_journal, journal
+from state.tables import flag_journal, incident_journal, journal
 from tests.contract.state.story import BEGIN, DAY, asking, judged, submitted
 
 NAME, FLAG = "search-v2", "search"
+JOURNALS = (journal, flag_journal, incident_journal)
 EDITS: dict[str, Sequence[str]] = {
     "INTEGER": ("{} + 1000", "-{} - 7"),
     "TIMESTAMP": ("TIMESTAMPTZ '2026-12-01 14:00:00.000001Z'", "TIMESTAMPTZ 'infinity'"),
@@ -31,20 +32,23 @@ OF_SQLITE = ("x'ff'", "CAST(x'ff' AS TEXT)")
 
 @pytest.fixture
 def eventful(store: Store) -> Store:
-    """Lines of every kind in both journals: submit, start, question, kill, restore, approval, revert."""
+    """Lines of every kind in all journals: submit, start, question, kill, restore, approval, incident, revert."""
     now = asking(store)
     store.kill(FLAG, "on-call", "smoke", now)
     store.restore(FLAG, "on-call", "no fire", now)
     assert step.command(store, NAME, Verb.APPROVE, "pm", "fine", now).accepted
+    store.start_incident("on-call", "the database is down", (FLAG,), DAY, now)
+    store.end_incident(None, "on-call", "it is up", now + DAY / 2)
     rollout = store.rollout(NAME)
     step.step(store, NAME, now, judged(rollout, rollout.plan, now, Verdict.BREACH))
     return store
 
 
 def test_nothing_is_found_in_what_was_written(eventful: Store) -> None:
-    """Both journals are one chain from the submit on, and the head is its end."""
+    """All journals are one chain from the submit on, and the head is its end."""
     head = eventful.head()
-    assert head.count == len(eventful.journal(NAME)) + len(eventful.flag_journal(FLAG))
+    ends = 2 * len(eventful.incidents())
+    assert head.count == len(eventful.journal(NAME)) + len(eventful.flag_journal(FLAG)) + ends
     with eventful.frozen() as tx:
         assert [] == _found(tx, eventful.secrets)
         assert [] == _found(tx, eventful.secrets, Head.parse(str(head)))
@@ -65,7 +69,7 @@ def test_every_edit_of_every_cell_is_found(eventful: Store) -> None:
     assert tried > 90
 
 
-@pytest.mark.parametrize("table", ["journal", "flag_journal"])
+@pytest.mark.parametrize("table", [table.name for table in JOURNALS])
 def test_every_deleted_line_is_found(eventful: Store, table: str) -> None:
     """A gap is told by the line before it, and the end by the head that the store holds."""
     for link in _links(eventful, table):
@@ -103,8 +107,8 @@ def test_a_cut_tail_is_found_by_the_published_head(eventful: Store) -> None:
     """Lines deleted and the store's head set back: only what was told to the world shows it."""
     published = eventful.head()
     with _opened(eventful.engine) as tx:
-        for table in ("journal", "flag_journal"):
-            tx.execute(text(f"DELETE FROM {table} WHERE link > 5"))
+        for table in JOURNALS:
+            tx.execute(text(f"DELETE FROM {table.name} WHERE link > 5"))
         mac = tx.execute(
             text("SELECT mac FROM journal WHERE link = 5 UNION SELECT mac FROM flag_journal WHERE link = 5")
         )
@@ -168,9 +172,9 @@ def _opened(engine: Engine) -> Iterator[Connection]:
             tx.execute(text("SET LOCAL session_replication_role = replica"))
         else:
             tx.execute(text("PRAGMA defer_foreign_keys = ON"))
-            for table in ("journal", "flag_journal"):
+            for table in JOURNALS:
                 for verb in ("update", "delete"):
-                    tx.execute(text(f"DROP TRIGGER {table}_no_{verb}"))
+                    tx.execute(text(f"DROP TRIGGER {table.name}_no_{verb}"))
         yield tx
         tx.rollback()
 
@@ -183,7 +187,7 @@ def _links(store: Store, table: str) -> list[int]:
 def _edits(store: Store) -> Iterator[tuple[str, int, str, str]]:
     """Every edit of every cell: table, number in the chain, column, and the new value in SQL."""
     dialect = store.engine.dialect
-    for table in (journal, flag_journal):
+    for table in JOURNALS:
         links = _links(store, table.name)
         for link in links if dialect.name == "sqlite" else (links[0], links[-1]):
             for column in table.columns:
