@@ -70,10 +70,9 @@ def judge(
 ) -> tuple[Memory, Evidence]:
     """The memory after all buckets not consumed before, and every criterion's finding at `now`.
 
-    `memory` is None at the first look; `seen_events` are the event names ever seen for the flag, in any cohort.
-    `problems` are added, in words, to the findings on their metrics: what a source cannot tell is missing like any
-    silence, once the plan's patience is over. `incidents` are all those about the flag: a bucket that begins inside one
-    counts for comparisons with a live control, and for no others.
+    `memory` is None at the first look; `seen_events` are the event names ever seen for the flag, in any cohort. The
+    words of `problems` stand in the findings on their metrics: what a source cannot tell is missing, once the plan's
+    patience is over. A bucket that begins inside one of the flag's `incidents` counts beside a live control alone.
     """
     memory = renewed(gate, memory or blank(gate), state.promise, state.settings_epoch)
     for bucket in sorted(buckets, key=place):

@@ -84,6 +84,13 @@ def objection(reason: str, flags: Sequence[str], length: timedelta, standing: Se
     return None
 
 
+def untold(lasting: Sequence[int]) -> str:
+    """Why the one that lasts cannot be meant where none does, or more than one."""
+    numbers = ", ".join(map(str, lasting))
+    which = f"{len(lasting)} last: name one of {numbers}" if lasting else "no incident lasts now"
+    return f"incident: {which}; `sluice incident list` shows all"
+
+
 def utc(at: datetime) -> str:
     """An instant where no plan's zone is at hand: `2026-12-14 14:05 UTC`."""
     return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"

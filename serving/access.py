@@ -51,6 +51,9 @@ ROUTES: Mapping[tuple[str, str], Need] = {
     ("POST", "/v1/flags/{key}/block"): Scope.ROLLOUTS_APPROVE,  # it takes a unit out of the evidence
     ("POST", "/v1/flags/{key}/unlist"): Scope.ROLLOUTS_APPROVE,
     ("POST", "/v1/flags/{key}/who"): READ,
+    ("GET", "/v1/incidents"): READ,
+    ("POST", "/v1/incidents"): ABORT,  # it stops growth; what it mutes is said on every page, and for 30 days at most
+    ("POST", "/v1/incidents/{number}/end"): Scope.ROLLOUTS_APPROVE,  # growth goes on
     ("GET", "/v1/clock"): Without.SCOPE,
     ("POST", "/v1/clock"): Scope.TRACK,
     ("GET", "/metrics"): READ,

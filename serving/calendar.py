@@ -17,8 +17,8 @@ REFRESH = timedelta(hours=1)
 def calendar(entries: Sequence[Json], now: datetime) -> bytes:
     """The entries of `agenda --json` as an iCalendar file, stamped `now`.
 
-    Steps are moments in UTC; freezes, and what waits for somebody today, are whole days of the plan's zone. What hinges
-    on an approval or on numbers is tentative.
+    Steps are moments in UTC, incidents stretches; freezes, and what waits for somebody today, are whole days of the
+    plan's zone. What hinges on an approval or on numbers is tentative.
     """
     made = Calendar()
     made.add("prodid", "-//Sluice//Agenda//EN")
@@ -54,6 +54,8 @@ def _span(entry: Json) -> tuple[tuple[str, date], ...]:
     at = datetime.fromisoformat(entry["at"])
     if not (entry["waiting"] or entry["until"]):
         return (("dtstart", at),)
+    if entry["what"] == "incident":
+        return ("dtstart", at), ("dtend", datetime.fromisoformat(entry["until"]))
     place = ZoneInfo(entry["zone"])
     first = at.astimezone(place).date()
     until = datetime.fromisoformat(entry["until"]).astimezone(place).date() if entry["until"] else None

@@ -19,7 +19,7 @@ from serving.calendar import CONTENT_TYPE, calendar
 from serving.desk import Desk, Json
 from serving.flags import KEY
 from serving.refusals import StrictRoute
-from serving.shapes import Asked, AskedApproval, AskedCommand, AskedList, AskedWho, Who, Why
+from serving.shapes import Asked, AskedApproval, AskedCommand, AskedIncident, AskedList, AskedWho, Who, Why
 from state.credentials import scope_of
 from state.errors import UnknownError
 from state.seen import Seen
@@ -52,6 +52,7 @@ def _possible(what: str, name: str) -> str:
 Name = Annotated[str, Path(), AfterValidator(_rollout_name)]
 Days = Annotated[int, Query(ge=1, le=366)]
 Key = Annotated[str, Path(), AfterValidator(_flag_key)]
+Number = Annotated[int, Path(ge=1, lt=2**31)]
 
 
 async def plan_text(request: Request) -> str:
@@ -70,6 +71,7 @@ def routes(desk: Desk) -> APIRouter:
     _amending(router, desk)
     _switching(router, desk)
     _listing(router, desk)
+    _declaring(router, desk)
     return router
 
 
@@ -192,6 +194,23 @@ def _listing(router: APIRouter, desk: Desk) -> None:
     def unlist(key: Key, asked: AskedList, request: Request) -> Json:
         """Let a listed unit's bucket decide again; it stays outside the evidence of this rollout."""
         return desk.put_on_list(key, Verb.UNLIST, asked.unit, _asking(request, asked.by).by, asked.reason)
+
+
+def _declaring(router: APIRouter, desk: Desk) -> None:
+    @router.get("/v1/incidents")
+    def incidents() -> list[Json]:
+        """Every incident ever declared, oldest first."""
+        return desk.incidents()
+
+    @router.post("/v1/incidents", status_code=201)
+    def start_incident(asked: AskedIncident, request: Request) -> Json:
+        """Declare an incident: nothing grows until it is over, and fixed limits are mute."""
+        return desk.start_incident(asked.length, asked.flags, _asking(request, asked.by).by, asked.reason)
+
+    @router.post("/v1/incidents/{number}/end")
+    def end_incident(number: Number, asked: Asked, request: Request) -> Json:
+        """End an incident before its time."""
+        return desk.end_incident(number, _asking(request, asked.by).by, asked.reason)
 
 
 def _asking(request: Request, claimed: str | None) -> Author:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from gates.judge import unsupported
+from plans.expressions import Duration
 from plans.load import Known, digest, loads
 from plans.schema import Plan
 from plans.timeline import local, timeline
@@ -16,8 +17,9 @@ from rollout.amending import amended_plan, changes
 from rollout.commands import carry_out
 from rollout.decide import refusal
 from rollout.describe import effect, percent, status_json
+from rollout.incidents import utc
 from rollout.model import Command, Verb
-from serving.shapes import agenda_json, change_json, journal_json, run_url
+from serving.shapes import agenda_json, change_json, incident_json, journal_json, run_url
 from serving.who import who
 from state import step
 from state.clock import Clock
@@ -160,6 +162,25 @@ class Desk:
         told = _answered(flag, step.put_on_list(self.store, flag, verb, unit, by, reason, now))
         return {"flag": flag, "unit": unit} | {key: told[key] for key in ("accepted", "revision", "effect")}
 
+    def incidents(self) -> list[Json]:
+        """Every incident ever declared, oldest first."""
+        now = self.clock.now()
+        return [incident_json(one, now) for one in self.store.incidents()]
+
+    def start_incident(self, length: str, flags: Sequence[str], by: str, reason: str) -> Json:
+        """Declare an incident: nothing grows until it is over; `length` is a duration in words, `2h`."""
+        now = self.clock.now()
+        one = self.store.start_incident(by, reason, flags, _length(length), now)
+        waiting = sum(one.covers(row.state.flag) for row in self.store.live())
+        grows = f"{waiting} live rollout{' does' if waiting == 1 else 's do'} not grow until {utc(one.over_at)}"
+        return incident_json(one, now) | {"effect": f"{grows}; fixed limits and frozen rates are mute, control is not"}
+
+    def end_incident(self, number: int | None, by: str, reason: str) -> Json:
+        """End an incident before its time; without a number the one that lasts."""
+        now = self.clock.now()
+        one = self.store.end_incident(number, by, reason, now)
+        return incident_json(one, now) | {"effect": "rollouts go on from their next look"}
+
     def who(self, flag: str, unit: str, attributes: Mapping[str, Any], at: datetime | None) -> Json:
         """What a unit is served at an instant (None: now), why, since when, and when it joins."""
         now = self.clock.now()
@@ -171,6 +192,14 @@ class Desk:
         told: Json = {"name": plan.name, "digest": digest(plan), "created": False, "prefect_run": None, "url": None}
         would = _course(plan, now) if self.store.admits(plan) else "nothing: this plan is a rollout already"
         return told | {"effect": f"would: {would}"}
+
+
+def _length(text: str) -> timedelta:
+    """How long an incident lasts; raises RefusedError for what is no duration."""
+    try:
+        return Duration.parse(text).timedelta
+    except (ValueError, OverflowError) as error:
+        raise RefusedError(f"for: {error}") from error
 
 
 def _answered(name: str, outcome: step.Outcome) -> Json:

@@ -12,6 +12,7 @@ from plans.difference import Change
 from plans.problems import Problem
 from rollout.agenda import Entry
 from rollout.describe import finding_json, served_exposure, takes_up
+from rollout.incidents import Incident
 from rollout.lists import LONGEST
 from rollout.model import RolloutState, Verb
 from state.rows import JournalEntry, Live, Rollout
@@ -79,6 +80,13 @@ class AskedApproval(Asked):
     digest: Annotated[str, Field(min_length=6, max_length=64, pattern="^[0-9a-f]+$")]
 
 
+class AskedIncident(Asked):
+    """What somebody declares: why, for how long (`2h`), and about which flags, all of them where none is named."""
+
+    length: Annotated[str, Field(alias="for", max_length=50)]
+    flags: Annotated[list[Annotated[str, Field(max_length=200)]], Field(max_length=1_000)] = Field(default_factory=list)
+
+
 class AskedWho(BaseModel):
     """A unit as the application's evaluation context describes it, and when; now where no instant is given."""
 
@@ -127,6 +135,21 @@ def agenda_json(entry: Entry, environment: str, url: str | None) -> dict[str, An
         "uid": f"{entry.key}@{environment}.sluice",
         "revision": entry.revision,
         "url": url,
+    }
+
+
+def incident_json(one: Incident, now: datetime) -> dict[str, Any]:
+    """One incident, as `sluice incident list --json` and `GET /v1/incidents` give it; no `flags` are all flags."""
+    return {
+        "number": one.number,
+        "flags": list(one.flags),
+        "reason": one.reason,
+        "by": one.by,
+        "since": _iso(one.since),
+        "until": _iso(one.over_at),
+        "in_force": one.spans(now),
+        "ended_by": one.ended_by or None,
+        "ended_reason": one.ended_reason or None,
     }
 
 

@@ -76,6 +76,7 @@ COMMANDS = {
     "evidence": Shown(
         ROLLOUTS, "evidence:evidence", "The buckets that a rollout was judged by, a row per metric and cohort."
     ),
+    "incident": Shown(ROLLOUTS, "incident:INCIDENT", "An outage that everybody shares: while one lasts nothing grows."),
     "approve": Shown(
         ROLLOUTS, "rollouts:approve", "Answer the question a rollout waits with: yes, go on to the next phase."
     ),

@@ -5,7 +5,7 @@ Both answer in the JSON shapes that are documented for `--json`, and raise Refus
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -94,6 +94,18 @@ class Client(Protocol):
 
     def put_on_list(self, flag: str, verb: Verb, unit: str, by: str, reason: str) -> Json:
         """Put a unit on a live rollout's allow or block list, or take it off again."""
+        ...
+
+    def incidents(self) -> list[Json]:
+        """Every incident ever declared, oldest first."""
+        ...
+
+    def start_incident(self, length: str, flags: Sequence[str], by: str, reason: str) -> Json:
+        """Declare an incident about some flags, or about all."""
+        ...
+
+    def end_incident(self, number: int | None, by: str, reason: str) -> Json:
+        """End an incident before its time; without a number the one that lasts."""
         ...
 
     def who(self, flag: str, unit: str, attributes: Mapping[str, Any], at: datetime | None) -> Json:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -69,6 +69,14 @@ class Local(Desk):
     def rollback(self, flag: str, by: str, reason: str) -> Json:
         """Give everyone the old stable as whoever asks."""
         return Desk.rollback(self, flag, self._named(by), reason)
+
+    def start_incident(self, length: str, flags: Sequence[str], by: str, reason: str) -> Json:
+        """Declare an incident as whoever asks."""
+        return Desk.start_incident(self, length, flags, self._named(by), reason)
+
+    def end_incident(self, number: int | None, by: str, reason: str) -> Json:
+        """End an incident as whoever asks."""
+        return Desk.end_incident(self, number, self._named(by), reason)
 
     def supervised(self) -> bool:
         """Whether the guard has swept lately."""

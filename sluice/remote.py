@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import httpx
 
+from rollout.incidents import untold
 from rollout.model import Verb
 from sluice.errors import RefusedError, UnreachableError
 from state.seen import Seen
@@ -118,6 +119,21 @@ class Remote:
         """Put a unit on a list, or take it off."""
         return self._object("POST", f"/v1/flags/{flag}/{verb}", json={"unit": unit, "reason": reason} | _claimed(by))
 
+    def incidents(self) -> list[Json]:
+        """Every incident."""
+        found: list[Json] = self._ask("GET", "/v1/incidents")
+        return found
+
+    def start_incident(self, length: str, flags: Sequence[str], by: str, reason: str) -> Json:
+        """Declare an incident."""
+        body = _claimed(by) | {"reason": reason, "for": length, "flags": list(flags)}
+        return self._object("POST", "/v1/incidents", json=body)
+
+    def end_incident(self, number: int | None, by: str, reason: str) -> Json:
+        """End an incident; without a number the one that lasts."""
+        which = number if number is not None else self._lasting()
+        return self._object("POST", f"/v1/incidents/{which}/end", json=_claimed(by) | {"reason": reason})
+
     def who(self, flag: str, unit: str, attributes: Mapping[str, Any], at: datetime | None) -> Json:
         """What a unit is served."""
         then = {"at": at.isoformat()} if at else {}
@@ -127,6 +143,13 @@ class Remote:
     def close(self) -> None:
         """Give back connections."""
         self._http.close()
+
+    def _lasting(self) -> int:
+        """The number of the one incident that lasts; raises RefusedError where there is none, or more."""
+        found = [one["number"] for one in self.incidents() if one["in_force"]]
+        if len(found) != 1:
+            raise RefusedError(untold(found))
+        return int(found[0])
 
     def _object(self, method: str, path: str, **content: Any) -> Json:
         answer: Json = self._ask(method, path, **content)

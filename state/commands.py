@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from pydantic import JsonValue
@@ -13,10 +13,20 @@ from sqlalchemy import Connection, select
 from rollout.model import Command, Transition, Verb
 from state import rows
 from state.errors import UnknownError
-from state.rows import Asked
 from state.seen import NOTHING, Seen
 from state.tables import CommandStatus, commands, rollouts
 from state.transactions import Transactions
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A command and what became of it: the revision it made, or why it was refused."""
+
+    command: Command
+    status: CommandStatus
+    outcome: str | None
+    revision: int | None
+
 
 _asked_of = select(rollouts.c.id, rollouts.c.phase, rollouts.c.question)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, and_, func, select
 
-from rollout.incidents import Incident, latest, objection, utc
+from rollout.incidents import Incident, latest, objection, untold, utc
 from rollout.model import Transition
 from rollout.obstacles import waits_for_incidents
 from state.chain import Line, append, queue
@@ -124,8 +124,7 @@ def _meant(found: Sequence[Incident], number: int | None, now: datetime) -> Inci
     if number is None:
         if len(lasting) == 1:
             return lasting[0]
-        which = f"{len(lasting)} last: name one of {_numbers(lasting)}" if lasting else "no incident lasts now"
-        raise RefusedError(f"incident: {which}; `sluice incident list` shows all")
+        raise RefusedError(untold([one.number for one in lasting]))
     one = next((one for one in found if one.number == number), None)
     if one is None:
         raise RefusedError(f"incident: there is no number {number}; `sluice incident list` shows all")
@@ -133,10 +132,6 @@ def _meant(found: Sequence[Incident], number: int | None, now: datetime) -> Inci
         whose = f", ended by {one.ended_by}" if one.ended_by else ""
         raise RefusedError(f"incident: {number} is over since {utc(one.over_at)}{whose}; nothing changed")
     return one
-
-
-def _numbers(found: Sequence[Incident]) -> str:
-    return ", ".join(str(one.number) for one in found)
 
 
 def _read(tx: Connection, query: Select[Any]) -> Iterator[Incident]:

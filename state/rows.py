@@ -20,7 +20,7 @@ from rollout.model import Cause, Command, Counts, Evidence, Finding, RolloutStat
 from rollout.observing import Observation
 from rollout.proposing import Proposal
 from state.sealing import Head
-from state.tables import CommandStatus, Switch
+from state.tables import Switch
 
 READ_ALONG = frozenset({"killed", "flag_taken_by", "incident"})
 STATE_COLUMNS = tuple(field.name for field in fields(RolloutState) if field.name not in READ_ALONG)
@@ -139,16 +139,6 @@ class FlagEntry:
     revision: int | None
     flag: Flag
     process: str
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A command and what became of it: the revision it made, or why it was refused."""
-
-    command: Command
-    status: CommandStatus
-    outcome: str | None
-    revision: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ Each part is a file of its own; `Store` is all of them over one engine.
 from __future__ import annotations
 
 from state.chain import Chained
-from state.commands import Commands
+from state.commands import Asked, Commands
 from state.deliveries import Deliveries
 from state.errors import RefusedError, StaleStateError, StoreError, UnknownError
 from state.flags import Flags, Switched
@@ -14,7 +14,7 @@ from state.incidents import Incidents
 from state.keys import Keys
 from state.leases import Beat, Leases
 from state.outbox import Outbox
-from state.rows import Asked, FlagEntry, JournalEntry, Live, Notification, Rollout
+from state.rows import FlagEntry, JournalEntry, Live, Notification, Rollout
 from state.submitting import Submitted, Submitting
 from state.sweep import Look, Settled, Sweep
 from state.ticking import Ticking, Ticks
