@@ -106,7 +106,7 @@ def settle(plan: Plan, transition: Transition, memory: str | None) -> str | None
 
 
 def _inside(bucket: Bucket, incidents: Sequence[Incident]) -> bool:
-    return any([one.spans(bucket.start) for one in incidents])
+    return any(one.spans(bucket.start) for one in incidents)
 
 
 def _lopsided(memory: Memory, state: RolloutState) -> str | None:
@@ -122,16 +122,13 @@ def _finding(rule: Rule, record: Record, look: Look) -> Finding:
     fixed = stands_frozen(rule, known, look.state.exposure)
     samples = known.samples if look.heard_phase == look.state.phase else 0
     verdict, missing = _verdict(rule, record, look, samples, fixed=fixed)
-    shown = _shown(rule, record, fixed=fixed)
+    treatment, control, found, ends = shown = _shown(rule, record, fixed=fixed)
     reason = missing or words.arithmetic(rule, record, verdict, shown, fixed=fixed)
-    if look.problems or look.incident or trial.muted:
-        reason = _with_circumstances(reason, rule, record, look, verdict)
-    treatment, control, found, ends = shown
     return Finding(
         rule.text,
         rule.then,
         verdict,
-        reason,
+        _with_circumstances(reason, rule, record, look, verdict),
         treatment,
         control,
         trial.peak if verdict is BREACH else trial.found,
@@ -148,6 +145,8 @@ def _finding(rule: Rule, record: Record, look: Look) -> Finding:
 
 def _with_circumstances(reason: str, rule: Rule, record: Record, look: Look, verdict: Verdict) -> str:
     """What a verdict rests on, with what its source could not tell and what an incident leaves out."""
+    if not (look.problems or look.incident or record.trial.muted):
+        return reason
     reason = words.with_problem(reason, look.problems.get(rule.metric))
     muting = verdict is not BREACH and mutable(rule, record.known, look.state.exposure)
     return words.with_incident(reason, record.trial.muted, look.incident if muting else None)

@@ -39,10 +39,7 @@ Row = Any  # a SQLAlchemy row: attributes by column name
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rollout:
-    """One rollout with everything a pass needs: plan, state, and the evidence under its version.
-
-    `incidents` are those about its flag that were not over when it was submitted, oldest first.
-    """
+    """One rollout with everything a pass needs: plan, state, and the evidence under its version."""
 
     id: int
     plan: Plan
@@ -57,7 +54,7 @@ class Rollout:
     looked_at: datetime | None
     run_id: str | None
     submitted_by: str
-    incidents: tuple[Incident, ...] = ()
+    incidents: tuple[Incident, ...] = ()  # about its flag, and not over when it was submitted; oldest first
 
     @property
     def name(self) -> str:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from gates.judge import Gate, Memory, judge
 from rollout.incidents import Incident, utc
-from rollout.model import FULL, Bucket, RolloutState, Verdict
+from rollout.model import FULL, Bucket, Counts, RolloutState, Verdict
 from tests.unit.gates.rollouts import NAMES, after, bucket, gate, only, state
 
 FIXED, LIVE = "error_rate > 10%", "error_rate > 2x control"
@@ -95,7 +95,7 @@ def test_what_was_spent_in_an_incident_was_spent() -> None:
     metrics: dict[str, dict[str, Any]] = {"cost": {"source": "events", "value": "cost", "of": "request", "unit": "usd"}}
     plan_gate = gate("total(cost) > 500 usd per day", proof=False, **metrics)
     (key,) = {rule.key for rule in plan_gate.rules}
-    spent = replace(bucket(0), counts={key: (replace(bucket(0).counts["error_rate"][0], total=9, sum=600.0),) * 2})
+    spent = replace(bucket(0), counts={key: (Counts(0, 9, 600.0), Counts())})
     found = judge(plan_gate, None, [spent], state(), after(1), frozenset({"cost"}), incidents=(incident(0, 1),))[1]
     assert Verdict.BREACH is only(found.findings).verdict
 
