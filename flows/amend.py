@@ -15,6 +15,7 @@ from rollout.amending import amended_plan, changes
 from rollout.commands import refusal
 from rollout.model import Command, Verb
 from state import step
+from state.author import Author
 from state.credentials import Scope
 from state.errors import StoreError
 
@@ -36,8 +37,8 @@ def amend_plan(rollout: str, plan: str, reason: str, digest: str = "", your_name
     """
     house = open_house(PROCESS)
     try:
-        by = named(house, Scope.ROLLOUTS_SUBMIT, your_name, code)
-        return _amended(house, rollout, plan, reason, digest.strip(), by)
+        who = named(house, Scope.ROLLOUTS_SUBMIT, your_name, code)
+        return _amended(house, rollout, plan, reason, digest.strip(), who)
     except PlanError as error:
         return refused(
             "Refused: the plan has problems", f"### Nothing was changed\n\n{bullets(map(str, error.problems))}"
@@ -51,17 +52,18 @@ def approve_amendment(rollout: str, digest: str, reason: str = "", your_name: st
     """Put the amendment of a plan in force that waits; its digest is on the page of the form that proposed it."""
     house = open_house(PROCESS)
     try:
-        by = named(house, Scope.ROLLOUTS_APPROVE, your_name, code)
-        outcome = step.approve_amendment(house.store, rollout, digest.strip(), by, reason, house.clock.now())
+        who = named(house, Scope.ROLLOUTS_APPROVE, your_name, code)
+        asked = house.store, rollout, digest.strip(), who.by, reason, house.clock.now()
+        outcome = step.approve_amendment(*asked, person=who.person)
     except StoreError as error:
         return refused("Refused", escape(error))
     return told("amend", rollout, outcome)
 
 
-def _amended(house: House, name: str, text: str, reason: str, pasted: str, by: str) -> State:
+def _amended(house: House, name: str, text: str, reason: str, pasted: str, who: Author) -> State:
     """What the amendment changes, and where its digest was pasted, the amendment itself."""
     args = step.amendment(house.store, name, text, known=house.known)
-    asked = Command(id=0, verb=Verb.AMEND, by=by, reason=reason, at=house.clock.now(), args=args)
+    asked = Command(id=0, verb=Verb.AMEND, by=who.by, reason=reason, at=house.clock.now(), args=args, person=who.person)
     found, rollout = amended_plan(asked), house.store.rollout(name)
     if open_ := unsupported(found):
         return refused("Refused: not all of it can be judged", f"### Nothing was changed\n\n{bullets(open_)}")
@@ -71,7 +73,8 @@ def _amended(house: House, name: str, text: str, reason: str, pasted: str, by: s
     lines = [(one.effect, one.place, one.words) for one in changes(rollout.plan, rollout.state, found)]
     page = table(("effect", "place", "change"), lines)
     if pasted == known:
-        outcome = step.command(house.store, name, Verb.AMEND, by, reason, house.clock.now(), args=args)
+        given = house.store, name, Verb.AMEND, who.by, reason, house.clock.now()
+        outcome = step.command(*given, args=args, person=who.person)
         return told("amend", name, outcome)
     if pasted:
         return refused(

@@ -38,10 +38,11 @@ def carried_out(house: House, state: RolloutState, answer: approvals.Answer) -> 
     """The answer made a command; one by nobody that is known, where somebody must be, is refused before that."""
     verb, seen = Verb(answer.decision), Seen(phase=state.phase, question=state.question)
     try:
-        by = clicked(house, verb, answer.approver, answer.code)
+        who = clicked(house, verb, answer.approver, answer.code)
     except RefusedError as error:
         return Outcome(False, state.revision, "", str(error))
-    return command(house.store, state.name, verb, by, answer.reason, house.clock.now(), seen=seen)
+    asked = house.store, state.name, verb, who.by, answer.reason, house.clock.now()
+    return command(*asked, seen=seen, person=who.person)
 
 
 def abort(house: House, name: str, reason: str = CANCELLED) -> Outcome:

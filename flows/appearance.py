@@ -13,7 +13,7 @@ from flows.approvals import suspended
 from plans.schema import Plan
 from rollout.decide import due
 from rollout.describe import state_name, title
-from rollout.model import Evidence, RolloutState, Status, Verb
+from rollout.model import Cause, Evidence, RolloutState, Status, Verb
 from state.clock import Clock
 from state.store import JournalEntry
 from state.tables import ClockKind
@@ -95,6 +95,8 @@ def ended(state: RolloutState, journal: Sequence[JournalEntry]) -> State:
     last = next(
         (entry for entry in reversed(journal) if not entry.after.status.live and entry.before.status.live), None
     )
+    if last is not None and last.verb is Verb.ABORT and last.cause is Cause.SCHEDULE:
+        return Cancelled(name=short(f"Aborted: {last.reason}"), message=last.reason)
     if last is not None and last.verb is Verb.ABORT:
         return Cancelled(name=short(f"Aborted by {last.by}"), message=last.reason)
     return Failed(name=short(f"{title(state.status)}: {state.reason}"))

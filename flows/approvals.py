@@ -17,9 +17,10 @@ from prefect.input.run_input import Keyset, keyset_from_base_key
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from flows import runs
-from flows.markdown import escape, evidence_summary
+from flows.markdown import bullets, escape, evidence_summary
 from plans.schema import Plan
 from plans.timeline import local
+from rollout.approving import standing
 from rollout.describe import percent, title
 from rollout.model import Evidence, RolloutState
 
@@ -120,8 +121,13 @@ def forget(client: SyncPrefectClient, run: UUID, state: RolloutState) -> None:
 
 def who(claimed: str) -> str:
     """How the journal names the author of a click: a typed name is a claim, no name is nobody."""
-    name = " ".join(claimed.split())[:LONGEST_NAME]
+    name = claim(claimed)
     return f"{name} (as claimed)" if name else UNIDENTIFIED
+
+
+def claim(typed: str) -> str | None:
+    """The name that somebody typed, on one line; None where they typed none."""
+    return " ".join(typed.split())[:LONGEST_NAME] or None
 
 
 def question_text(
@@ -137,6 +143,7 @@ def question_text(
             f"{escape(plan.summary)}" if plan.summary else "",
             f"Exposure {grows}. {_since(plan, state.entered)}",
             f"**{escape(state.reason)}**" if state.reason else "",
+            bullets(standing(plan, state)),
             evidence_summary(plan, evidence),
             f"[Charts and journal]({page})" if page else "",
             "Resuming without a decision advances nothing. Cancel aborts the rollout: everybody goes back to stable.",

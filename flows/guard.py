@@ -23,7 +23,7 @@ from flows.house import House, open_house
 from gates.judge import Memory
 from plans.schema import Plan
 from rollout.decide import decide
-from rollout.model import Cause, Transition, Verdict
+from rollout.model import Cause, RolloutState, Status, Transition, Verdict
 from state.store import Live, Look, Settled
 from state.tables import ClockKind
 
@@ -90,10 +90,15 @@ def _moves(house: House) -> bool:
 
 
 def _is_due(house: House, row: Live, now: datetime) -> bool:
-    if unattended(row, now) and house.late(row.name, row.state.revision):
+    if unattended(row, now) and _left(house, row.state):
         return True
     interval = timedelta(seconds=row.check_every)
     return row.state.status in WATCHED and (row.looked_at is None or row.looked_at + interval <= now)
+
+
+def _left(house: House, state: RolloutState) -> bool:
+    """Whether a step of the schedule is left to the guard: the run is late, or sleeps until a person answers it."""
+    return state.status is Status.AWAITING_APPROVAL or house.late(state.name, state.revision)
 
 
 def _ahead(house: House) -> timedelta:
@@ -166,9 +171,8 @@ class _Pass:
         return look_of(row, judged, news(row, plan, judged), done)
 
     def _mine(self, transition: Transition) -> bool:
-        """Whether the guard may make this transition: a step of the schedule is its own run's until that is late."""
-        before = transition.before
-        return transition.cause is not Cause.SCHEDULE or self.house.late(before.name, before.revision)
+        """Whether the guard may make this transition: a step of the schedule is its own run's while that may come."""
+        return transition.cause is not Cause.SCHEDULE or _left(self.house, transition.before)
 
     @contextmanager
     def _alone(self, row: Live) -> Iterator[None]:

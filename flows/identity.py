@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from flows.approvals import Codes, who
+from flows.approvals import Codes, claim, who
 from flows.house import House
 from rollout.model import Verb
+from state.author import Author, holding
 from state.credentials import LOWERS, Scope, scope_of
 from state.errors import RefusedError
 
@@ -14,24 +15,25 @@ def codes(house: House) -> Codes:
     return Codes.ASKED if house.store.live_keys() else Codes.NONE
 
 
-def clicked(house: House, verb: Verb, claimed: str, code: str) -> str:
-    """How the journal names who asks for a verb.
+def clicked(house: House, verb: Verb, claimed: str, code: str) -> Author:
+    """Who asks for a verb.
 
     What takes exposure back needs no code, and a wrong one does not keep it from counting. Raises RefusedError where a
     code is needed and this is none.
     """
     if verb in LOWERS and not code.strip():
-        return who(claimed)
+        return Author(who(claimed), None)
     try:
         return named(house, scope_of(verb), claimed, code)
     except RefusedError:
         if verb in LOWERS:
-            return who(claimed)
+            return Author(who(claimed), None)
         raise
 
 
-def named(house: House, scope: Scope, claimed: str, code: str) -> str:
-    """How the journal names who asks for what needs `scope`; raises RefusedError without a right code."""
+def named(house: House, scope: Scope, claimed: str, code: str) -> Author:
+    """Who asks for what needs `scope`: without keys a name is taken at its word; raises RefusedError without a code."""
     if codes(house) is Codes.NONE:
-        return who(claimed)
-    return house.store.redeem(claimed.strip(), code, scope, house.clock.real()).who
+        return Author(who(claimed), claim(claimed))
+    key = house.store.redeem(claimed.strip(), code, scope, house.clock.real())
+    return holding(key)

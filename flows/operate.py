@@ -201,8 +201,9 @@ def checked(house: House, plan: Plan, known: str, problems: list[str]) -> str:
 def submitted(house: House, text: str, your_name: str, code: str = "") -> State:
     """Store the plan as a rollout."""
     try:
-        by = named(house, Scope.ROLLOUTS_SUBMIT, your_name, code)
-        result = step.submit(house.store, text, by, house.clock.now(), known=house.known, unsupported=unsupported)
+        clicker = named(house, Scope.ROLLOUTS_SUBMIT, your_name, code)
+        given = house.store, text, clicker.by, house.clock.now()
+        result = step.submit(*given, known=house.known, unsupported=unsupported, person=clicker.person)
     except StoreError as error:
         return refused("Refused", escape(error))
     news = "Submitted" if result.created else "Already there"
@@ -214,8 +215,9 @@ def _ask(
 ) -> State:
     house = open_house(PROCESS)
     try:
-        by = clicked(house, verb, your_name, code)
-        outcome = step.command(house.store, name, verb, by, reason, house.clock.now(), args=args)
+        clicker = clicked(house, verb, your_name, code)
+        asked = house.store, name, verb, clicker.by, reason, house.clock.now()
+        outcome = step.command(*asked, args=args, person=clicker.person)
     except StoreError as error:
         return refused("Refused", escape(error))
     return told(str(verb), name, outcome)
@@ -225,7 +227,7 @@ def _switch(flag: str, verb: str, reason: str, your_name: str, code: str = "") -
     house = open_house(PROCESS)
     turn = house.store.kill if verb == "kill" else house.store.restore
     try:
-        switched = turn(flag, clicked(house, Verb(verb), your_name, code), reason, house.clock.now())
+        switched = turn(flag, clicked(house, Verb(verb), your_name, code).by, reason, house.clock.now())
     except StoreError as error:
         return refused("Refused", escape(error))
     return done(f"Done: {verb} {flag}", f"### {escape(verb)} {escape(flag)}\n\n{escape(switched['effect'])}")
@@ -234,7 +236,7 @@ def _switch(flag: str, verb: str, reason: str, your_name: str, code: str = "") -
 def _list(verb: Verb, flag: str, unit: str, reason: str, your_name: str, code: str) -> State:
     house = open_house(PROCESS)
     try:
-        by = clicked(house, verb, your_name, code)
+        by = clicked(house, verb, your_name, code).by
         outcome = step.put_on_list(house.store, flag, verb, unit, by, reason, house.clock.now())
     except StoreError as error:
         return refused("Refused", escape(error))

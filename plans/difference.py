@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from plans.approval import Approval, Lapse
 from plans.conditions import Condition
 from plans.expressions import Duration
 from plans.reach import reaching
@@ -45,9 +46,10 @@ FIXED = {
     "candidate": "it is what is being tried; `sluice set` changes a setting, another model is another rollout",
     "tune": "the tree has begun to judge; end the rollout to change it",
 }
+VOTES = ("approvers", "approvals", "requester_may_approve")
 NEUTRAL = ("summary", "owner", "notify", "use")
 TOLD_OF_PLAN = frozenset(
-    {*FIXED, *NEUTRAL, "sluice", "salt", "audience", "schedule", "phases", "metrics", "stop", "ends_below_100"}
+    {*FIXED, *NEUTRAL, *VOTES, "sluice", "salt", "audience", "schedule", "phases", "metrics", "stop", "ends_below_100"}
 )
 TOLD_OF_SCHEDULE = frozenset({"start", "timezone", "advance", "freeze"})
 TOLD_OF_PHASE = frozenset({"name", "expose", "hold", "approval", "advance", "adjust", "decide"})
@@ -64,6 +66,7 @@ def difference(old: Plan, new: Plan, entered: int) -> tuple[Change, ...]:
     """
     return (
         *_identity(old, new),
+        *_votes(old, new),
         *_schedule(old, new, entered),
         *_phases(old, new, entered),
         *_stop(old, new),
@@ -89,6 +92,20 @@ def _identity(old: Plan, new: Plan) -> Iterator[Change]:
         if getattr(old, name) != getattr(new, name):
             yield Change(name, f"{name} changes", Effect.NEUTRAL)
     yield from _others("", old, new, TOLD_OF_PLAN)
+
+
+def _votes(old: Plan, new: Plan) -> Iterator[Change]:
+    """Fewer people who may approve, or more of them needed, is stricter."""
+    if old.approvers != new.approvers:
+        before, after = ({person.casefold() for person in plan.approvers} for plan in (old, new))
+        fewer = bool(after) and (not before or after <= before)
+        effect = Effect.NEUTRAL if before == after else _if_stricter(fewer)
+        yield _said("approvers", ", ".join(old.approvers) or None, ", ".join(new.approvers) or None, effect)
+    if old.approvals != new.approvals:
+        yield _said("approvals", old.approvals, new.approvals, _if_stricter(new.approvals > old.approvals))
+    if old.requester_may_approve != new.requester_may_approve:
+        words = "whoever asks may approve" if new.requester_may_approve else "whoever asks may not approve"
+        yield Change("requester_may_approve", words, _if_stricter(not new.requester_may_approve))
 
 
 def _schedule(old: Plan, new: Plan, entered: int) -> Iterator[Change]:
@@ -155,7 +172,7 @@ def _phase(old: Phase, old_exposure: int, new: Phase, exposure: int) -> Iterator
     if old.hold != new.hold:
         yield _said(f"{place}.hold", old.hold, new.hold, _if_stricter(_seconds(new.hold) > _seconds(old.hold)))
     if old.approval != new.approval:
-        yield _said(f"{place}.approval", old.approval, new.approval, _if_stricter(new.approval is not None))
+        yield _said(f"{place}.approval", old.approval, new.approval, _if_stricter(_asks_more(old, new)))
     if old.advance != new.advance:
         yield _said(f"{place}.advance", old.advance, new.advance, _if_stricter(new.advance is not None))
     if old.adjust != new.adjust:
@@ -163,6 +180,21 @@ def _phase(old: Phase, old_exposure: int, new: Phase, exposure: int) -> Iterator
     if old.decide != new.decide:
         yield Change(f"{place}.decide", "another test decides", Effect.LOOSER)
     yield from _others(f"{place}.", old, new, TOLD_OF_PHASE)
+
+
+def _asks_more(old: Phase, new: Phase) -> bool:
+    """Whether a phase asks where it did not, or for no longer and with no milder an end than before."""
+    if old.approval is None or new.approval is None:
+        return old.approval is None
+    before, after = _standing(old.approval), _standing(new.approval)
+    return all(one <= other for one, other in zip(after, before, strict=True))
+
+
+def _standing(approval: Approval) -> tuple[float, int]:
+    """How long a question stands, and how mild its end is."""
+    if approval.expires is None:
+        return float("inf"), 1
+    return _seconds(approval.expires), int(approval.then is Lapse.HOLD)
 
 
 def _stop(old: Plan, new: Plan) -> Iterator[Change]:

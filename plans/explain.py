@@ -8,6 +8,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from plans.approval import Approval
 from plans.problems import Fault, Path, closest, shown, suggestion
 from plans.schema import Adjustment, Audience, Criterion, Metric, Phase, Plan, Schedule, Stop, Tune
 
@@ -17,6 +18,7 @@ SECTIONS: Mapping[str, type[BaseModel]] = {
     "schedule": Schedule,
     "phases[…]": Phase,
     "phases[…].adjust[…]": Adjustment,
+    "phases[…].approval": Approval,
     "metrics": Metric,
     "stop": Stop,
     "stop.criteria[…]": Criterion,
@@ -100,7 +102,9 @@ def _measure(kind: str, value: object, context: Mapping[str, Any], otherwise: st
 
 
 def _choice(value: object, expected: str) -> str:
-    choices = [choice.strip("'") for choice in expected.replace(" or ", ", ").split(", ")]
+    spelled = {"True": "true", "False": "false"}
+    named = (choice.strip("'") for choice in expected.replace(" or ", ", ").split(", "))
+    choices = [spelled.get(choice, choice) for choice in named]
     if len(choices) == 1:
         return f"{shown(value)} does not fit; write {choices[0]}"
     return f"{shown(value)} does not fit; {_one_of(value, choices)}"

@@ -10,6 +10,7 @@ from typing import Any, TypeVar, cast
 
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
+from plans.approval import Person
 from plans.conditions import Condition
 from plans.expressions import Duration, Window
 from plans.listeners import Listener
@@ -41,6 +42,10 @@ class Parts:
     tune: tuple[tuple[int, Tune], ...] = ()
     notify: tuple[Listener, ...] = ("log",)
     ends_below_100: bool = False
+    owner: str = ""
+    approvers: tuple[str, ...] = ()
+    approvals: int = 1
+    requester_may_approve: bool = True
     broken: frozenset[Path] = frozenset()
 
     def knows(self, *places: Path) -> bool:
@@ -87,6 +92,10 @@ def of_plan(plan: Plan) -> Parts:
         tune=tuple(enumerate(plan.tune)),
         notify=plan.notify,
         ends_below_100=plan.ends_below_100,
+        owner=plan.owner,
+        approvers=plan.approvers,
+        approvals=plan.approvals,
+        requester_may_approve=plan.requester_may_approve,
     )
 
 
@@ -106,6 +115,9 @@ def of_data(data: Mapping[str, JsonValue], wrong: Mapping[Path, str]) -> Parts:
         "check_every": _piece(Duration, stop.get("check_every")),
         "no_data_after": _piece(Duration, stop.get("no_data_after")),
         "expect_data": _piece(Window, stop.get("expect_data")),
+        "owner": _piece(str, rest.get("owner")),
+        "approvers": _piece(tuple[Person, ...], rest.get("approvers")),
+        "approvals": _piece(int, rest.get("approvals")),
     }
     return Parts(
         **cast("dict[str, Any]", {name: value for name, value in found.items() if value is not None}),
@@ -117,6 +129,7 @@ def of_data(data: Mapping[str, JsonValue], wrong: Mapping[Path, str]) -> Parts:
         tune=tuple(_pieces(Tune, rest.get("tune"))),
         stable_off=rest.get("stable") == "off",
         ends_below_100=rest.get("ends_below_100") is True,
+        requester_may_approve=rest.get("requester_may_approve") is not False,
         broken=frozenset(path for path, kind in wrong.items() if kind != "extra_forbidden"),
     )
 

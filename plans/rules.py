@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
 
-from plans import metric_rules, settings
+from plans import approver_rules, metric_rules, settings
 from plans.expressions import DAY, FULL, Reference, When, percent
 from plans.known import Known, configured
 from plans.parts import Parts
@@ -201,6 +201,8 @@ RULES: tuple[Callable[[Parts], Iterable[Fault]], ...] = (
     silent_control,
     decisions,
     tuning,
+    approver_rules.approvals,
+    approver_rules.lapses,
     unused,
 )
 

@@ -23,6 +23,7 @@ from pydantic import (
     model_validator,
 )
 
+from plans.approval import Approval, Person
 from plans.constraints import STREAK, Between, Shape, read_streak, read_zone
 from plans.expressions import Condition, Duration, Expose, Limit, When, Window
 from plans.fields import Confidence, Day, Key, Label, Matcher, Name, Number, Patience, Query, Start, Whole
@@ -112,7 +113,10 @@ class Phase(Frozen):
     name: Annotated[Label, Field(examples=["beta"])]
     expose: Annotated[Expose, Field(examples=["10%"])]
     hold: Annotated[Duration, Field(description="least time in the phase", examples=["3d"])]
-    approval: Annotated[Literal["required"] | None, Field(description="a person decides before the next phase")] = None
+    approval: Annotated[
+        Approval | None,
+        Field(description="a person decides before the next phase: `required`, or a mapping that says more"),
+    ] = None
     adjust: Annotated[tuple[Adjustment, ...], Field(description="changes of the candidate's settings, in order")] = ()
     decide: Decide | None = None
     advance: Annotated[Literal["pass"] | None, Field(description="leave only when every criterion has passed")] = None
@@ -243,6 +247,18 @@ class Plan(Frozen):
     ]
     stop: Annotated[Stop, Field(examples=["{criteria: [error_rate > 2x control]}"])]
     tune: tuple[Tune, ...] = ()
+    approvers: Annotated[
+        tuple[Person, ...],
+        Field(
+            min_length=1,
+            description="whose approvals count, each once; anybody's where absent",
+            examples=["[ana@example.com, bo@example.com]"],
+        ),
+    ] = ()
+    approvals: Annotated[Whole, Field(ge=1, le=20, description="how many different people it takes")] = 1
+    requester_may_approve: Annotated[
+        bool, Strict(), Field(description="whether whoever submitted it, or asked for an amendment, may approve that")
+    ] = True
     notify: Annotated[
         tuple[Listener, ...],
         Field(

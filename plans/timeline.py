@@ -13,9 +13,11 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from plans.approval import demanded, demanding, lapse
 from plans.expressions import WEEKDAYS, Duration, Reference, Window, percent
 
 if TYPE_CHECKING:
+    from plans.approval import Approval
     from plans.schema import Adjustment, Criterion, Phase, Plan, Settings
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -230,7 +232,7 @@ def _steps(plan: Plan, submitted: datetime) -> Iterator[Step]:
         if phase.decide:
             yield _step(plan, at, What.DECIDE, index, settings, f"{phase.name} is judged: ship, revert or ask")
         if phase.approval:
-            yield _step(plan, at, What.APPROVAL, index, settings, f"approval to leave {phase.name}")
+            yield _step(plan, at, What.APPROVAL, index, settings, _question(plan, phase.name, phase.approval))
         at = next_open(plan, at)
     yield _step(plan, at, What.COMPLETE, len(plan.phases) - 1, settings, _completion(plan))
 
@@ -245,6 +247,12 @@ def _beginning(plan: Plan, phase: Phase, exposure: int) -> str:
     size, unit = plan.audience.size, f"{plan.audience.unit}s"
     number = f", {round(size * exposure / FULL):,} a day," if size else ""
     return f"{phase.name} begins: {percent(exposure)} of {unit}{number} get the candidate"
+
+
+def _question(plan: Plan, phase: str, approval: Approval) -> str:
+    who = f"by {demanded(plan)}" if demanding(plan) else ""
+    said = "; ".join(filter(None, (who, lapse(approval))))
+    return f"approval to leave {phase}: {said}" if said else f"approval to leave {phase}"
 
 
 def _change(settings: Settings, adjustment: Adjustment) -> str:

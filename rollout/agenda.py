@@ -7,8 +7,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
 
+from plans.approval import demanded, demanding
 from plans.schema import Freeze, Plan
 from plans.timeline import local, next_closing, next_open, zone
+from rollout.approving import lapsing
 from rollout.blocks import blocks
 from rollout.course import course
 from rollout.describe import effect, percent, served_exposure, title
@@ -105,7 +107,9 @@ def _asked(plan: Plan, state: RolloutState, now: datetime) -> Iterator[Entry]:
         yield replace(held, note="a person resumes it", waiting=True)
     if state.status is Status.AWAITING_APPROVAL:
         asked = _entry(plan, state, now, Kind.APPROVAL, _question(plan, state))
-        yield replace(asked, note=answer_by(plan, now), waiting=True)
+        lapse = lapsing(plan, state)
+        ends = f"; lapses {local(plan, lapse.at)}, then {lapse.then}" if lapse else ""
+        yield replace(asked, note=f"{answer_by(plan, now)}{ends}", waiting=True)
 
 
 def _steps(plan: Plan, state: RolloutState, evidence: Evidence, now: datetime) -> Iterator[Entry]:
@@ -182,7 +186,8 @@ def _words(plan: Plan, move: Transition) -> str:
 
 def _question(plan: Plan, state: RolloutState) -> str:
     leaving, entering = plan.phases[state.phase], plan.phases[state.phase + 1]
-    return f"approval: {title(leaving.name)} → {title(entering.name)} ({percent(plan.exposure(state.phase + 1))})"
+    by = f" by {demanded(plan)}" if demanding(plan) else ""
+    return f"approval{by}: {title(leaving.name)} → {title(entering.name)} ({percent(plan.exposure(state.phase + 1))})"
 
 
 def _obstacle(plan: Plan, state: RolloutState, evidence: Evidence, now: datetime) -> str:

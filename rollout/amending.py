@@ -7,6 +7,7 @@ from datetime import datetime
 
 from plans.difference import Change, Effect, difference
 from plans.schema import Plan
+from rollout import approving, moves
 from rollout.model import Command, Evidence, RolloutState, Status, Transition, Verb, Verdict
 from rollout.moves import Why, moved
 from rollout.obstacles import current
@@ -49,7 +50,7 @@ def objection(plan: Plan, state: RolloutState, evidence: Evidence, command: Comm
         return f"{breached} is breached and cannot be amended away; resume or abort first"
     if _approves(command) and (state.proposal is None or state.proposal.digest != command.args["digest"]):
         return "this amendment does not wait for an approval; look at `sluice status` again"
-    return None
+    return approving.objection(plan, approving.amendment(state), command.person) if _approves(command) else None
 
 
 def amend(plan: Plan, state: RolloutState, command: Command, now: datetime, why: Why) -> Transition:
@@ -61,8 +62,18 @@ def amend(plan: Plan, state: RolloutState, command: Command, now: datetime, why:
     found = changes(plan, state, new)
     told = replace(why, reason=f"{command.reason}: {in_words(found)}")
     if (waits(found) or command.args.get("waits") is True) and not _approves(command):
-        waiting = Proposal(digest=digest, command=command.id, by=command.by, reason=command.reason, at=now)
+        waiting = Proposal(
+            digest=digest,
+            command=command.id,
+            by=command.by,
+            reason=command.reason,
+            at=now,
+            requester=command.person or command.by,
+        )
         return moved(Verb.PROPOSE, state, now, told, proposal=waiting)
+    given = approving.with_yes(approving.amendment(state), command)
+    if state.proposal and _approves(command) and not approving.enough(plan, given):
+        return moves.count_yes(state, now, why, proposal=replace(state.proposal, approved_by=given))
     asking = state.status is Status.AWAITING_APPROVAL
     withdrawn = {"status": Status.RUNNING, "reason": ""} if asking else {}
     agreed = {"digest": digest, "proposal": None, "approved": False, "epoch": state.revision + 1}

@@ -9,7 +9,7 @@ from plans.expressions import Duration
 from plans.schema import Plan, Settings, Then
 from plans.settings import changes
 from plans.timeline import local, next_open
-from rollout import amending, lists, moves
+from rollout import amending, approving, lists, moves
 from rollout.deciding import decision_blocks, settled_by_test
 from rollout.model import (
     FALLEN,
@@ -48,7 +48,6 @@ ALLOWED: dict[Verb, frozenset[Status]] = {
     Verb.AMEND: LIVE,
 }
 IF_OVER = "if it is over, end it: sluice incident end"
-PLAIN = {Verb.APPROVE: moves.approve, Verb.HOLD: moves.hold}
 
 
 def refusal(plan: Plan, state: RolloutState, evidence: Evidence, command: Command, now: datetime) -> str | None:
@@ -69,9 +68,11 @@ def carry_out(plan: Plan, state: RolloutState, evidence: Evidence, command: Comm
     """The transition of a command that `refusal` lets through."""
     reason = command.reason or f"{command.verb} by {command.by}"
     why = Why(cause=Cause.PERSON, by=command.by, reason=reason, consumes=(command.id,))
-    if plain := PLAIN.get(command.verb):
-        return plain(state, now, why)
     match command.verb:
+        case Verb.APPROVE:
+            return _approve(plan, state, command, now, why)
+        case Verb.HOLD:
+            return moves.hold(state, now, why)
         case Verb.RESUME:
             return _resume(plan, state, evidence, command, now, why)
         case Verb.SET:
@@ -81,8 +82,7 @@ def carry_out(plan: Plan, state: RolloutState, evidence: Evidence, command: Comm
         case Verb.EXTEND:
             return moves.extend(state, Duration.parse(_text(command, "duration")), now, why)
         case Verb.BACK:
-            kept = {"status": Status.HELD, "reason": state.reason} if state.status is Status.HELD else {}
-            return moves.enter(Verb.BACK, plan, state, _phase(plan, _text(command, "phase")), now, why, **kept)
+            return _back(plan, state, _phase(plan, _text(command, "phase")), now, why)
         case Verb.ALLOW | Verb.BLOCK | Verb.UNLIST:
             return moves.put_on_list(command.verb, state, _text(command, "unit"), now, why)
         case Verb.AMEND:
@@ -91,11 +91,23 @@ def carry_out(plan: Plan, state: RolloutState, evidence: Evidence, command: Comm
             return moves.fall(verb, state, now, why)
 
 
+def _approve(plan: Plan, state: RolloutState, command: Command, now: datetime, why: Why) -> Transition:
+    given = approving.with_yes(approving.question(state), command)
+    if approving.enough(plan, given):
+        return moves.approve(state, now, why, given)
+    return moves.count_yes(state, now, why, approved_by=given)
+
+
 def _advance(plan: Plan, state: RolloutState, evidence: Evidence, now: datetime, why: Why) -> Transition:
     """The next step without the rest of the hold; a test is judged on what is known now, which is valid at any time."""
     if next_step(plan, state) is Verb.DECIDE:
         return settled_by_test(plan, state, evidence, now, why, hold_skipped=True)
     return take_step(plan, state, now, why, hold_skipped=True)
+
+
+def _back(plan: Plan, state: RolloutState, phase: int, now: datetime, why: Why) -> Transition:
+    kept = {"status": Status.HELD, "reason": state.reason} if state.status is Status.HELD else {}
+    return moves.enter(Verb.BACK, plan, state, phase, now, why, **kept)
 
 
 def _resume(
@@ -117,11 +129,12 @@ def _release(
     return moves.enter(Verb.RESUME, plan, state, phase, now, why, **epoch)
 
 
-def _refuse_approve(_p: Plan, state: RolloutState, _e: Evidence, command: Command, _n: datetime) -> str | None:
+def _refuse_approve(plan: Plan, state: RolloutState, _e: Evidence, command: Command, _n: datetime) -> str | None:
     seen = (command.phase, command.question)
     asked = (state.phase, state.question)
     if all(saw is None or saw == now for saw, now in zip(seen, asked, strict=True)):
-        return None
+        late = approving.late(plan, state, command.at)
+        return late or approving.objection(plan, approving.question(state), command.person)
     return f"stale: your answer is to question {command.question}, {state.name} now asks question {state.question}"
 
 

@@ -7,12 +7,13 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
+from plans.approval import demanding
 from plans.branches import branches
 from plans.hours import told as expectations
 from plans.kits import taken
 from plans.schema import Plan, Settings
 from plans.timeline import Step, local
-from rollout import lists
+from rollout import approving, lists
 from rollout.blocks import blocks
 from rollout.exposure import declared_stable
 from rollout.findings import silence
@@ -50,7 +51,8 @@ def state_name(plan: Plan, state: RolloutState, evidence: Evidence, now: datetim
             return f"Scheduled · starts {local(plan, step.at)}" if step else "Scheduled"
         case Status.AWAITING_APPROVAL:
             leaving, entering = plan.phases[state.phase].name, plan.phases[state.phase + 1].name
-            return f"Waiting for approval: {title(leaving)} → {title(entering)}"
+            count = f" ({approving.tally(plan, state.approved_by)})" if plan.approvals > 1 else ""
+            return f"Waiting for approval: {title(leaving)} → {title(entering)}{count}"
         case Status.RUNNING:
             return _running_name(plan, state, evidence, now)
         case Status.COMPLETED:
@@ -72,13 +74,23 @@ def effect(plan: Plan, before: RolloutState, after: RolloutState) -> str:
         return f"{many(plan, new - old)} more get {model(after.settings)} ({percent(new)})"
     if after.settings != before.settings:
         return f"{many(plan, new)} get {_changes(before.settings, after.settings)}"
-    if after.proposal != before.proposal and after.proposal is not None:
-        return f"nothing yet: it waits for `sluice amend {plan.name} --approve {after.proposal.digest[:12]}`"
+    if waiting := _waiting(plan, before, after):
+        return waiting
     if after.digest != before.digest:
         return f"the plan is amended; nobody's variant changes by that, {many(plan, new)} have {model(after.settings)}"
     if listed := lists.effect(before.forced, after.forced):
         return listed
     return f"nobody's variant changes; {many(plan, new)} have {model(after.settings)}"
+
+
+def _waiting(plan: Plan, before: RolloutState, after: RolloutState) -> str:
+    """What a transition leaves to other people's yes; empty where that is not what it does."""
+    if after.question == before.question and len(after.approved_by) > len(before.approved_by) and not after.approved:
+        return approving.progress(plan, approving.question(after))
+    if after.proposal is None or after.proposal == before.proposal:
+        return ""
+    way = f"nothing yet: it waits for `sluice amend {plan.name} --approve {after.proposal.digest[:12]}`"
+    return f"{way}; {approving.progress(plan, approving.amendment(after))}" if demanding(plan) else way
 
 
 def served_exposure(state: RolloutState) -> int:
@@ -146,9 +158,16 @@ def _standing(plan: Plan, state: RolloutState) -> dict[str, Any]:
         "settings": dict(state.settings),
         "revision": state.revision,
         "digest": state.digest,
-        "proposal": state.proposal and shown(state.proposal),
+        "proposal": _proposal_json(plan, state),
         "question": state.question if state.status is Status.AWAITING_APPROVAL else None,
+        "approval": approving.question_json(plan, state),
     }
+
+
+def _proposal_json(plan: Plan, state: RolloutState) -> dict[str, Any] | None:
+    if state.proposal is None:
+        return None
+    return shown(state.proposal) | approving.ballot_json(plan, approving.amendment(state))
 
 
 def _next_json(plan: Plan, state: RolloutState, now: datetime) -> dict[str, str] | None:

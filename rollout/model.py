@@ -207,8 +207,9 @@ class Evidence:
 class Command:
     """What a person asked for.
 
-    `revision` and `question` are what the person saw, None where they named neither; a command that saw something
-    else is refused as stale. `args` holds the verb's own words: `settings`, `duration`, `phase`.
+    `revision` and `question` are what the person saw, None where they named neither; one that saw something else is
+    stale. `args` holds the verb's own words: `settings`, `duration`, `phase`; `person` is whom they are known to be, if
+    anybody.
     """
 
     id: int
@@ -220,6 +221,7 @@ class Command:
     phase: int | None = None
     question: int | None = None
     args: Mapping[str, object] = field(default_factory=dict)
+    person: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,14 +230,15 @@ class RolloutState:
 
     `entered` is when the present phase began, `since` when the present status did. `killed` is the flag's own switch,
     `flag_taken_by` the other live rollout on the flag, `incident` what was declared about it last and not ended: all
-    three are read along and never written by a transition.
-    `settings` are the candidate's in force. Three revisions date the evidence: `epoch` last changed what is served (no
-    bucket straddles it), `settings_epoch` last changed the candidate's settings or overruled a hold (criteria that hold
-    or notify count afresh from there), `promise` last resumed after a revert or disable (everything counts afresh).
-    `seen_phases` is the number of different phases ever entered, `fell_from` the phase a revert or disable ended.
-    `observation` is the raise that a tree is judging, if one is; `noted` are the trees whose note this promise has
-    given. `decided` says that the A/B test of the present phase came out for shipping. `forced` are the units that
-    people have put on a list. `digest` is that of the plan it runs by, `proposal` an amendment of it that waits.
+    three are read along and never written by a transition. `settings` are the candidate's in force. Three revisions
+    date the evidence: `epoch` last changed what is served (no bucket straddles it), `settings_epoch` last changed the
+    candidate's settings or overruled a hold (criteria that hold or notify count afresh from there), `promise` last
+    resumed after a revert or disable (everything counts afresh). `seen_phases` is the number of different phases ever
+    entered, `fell_from` the phase a revert or disable ended. `observation` is the raise that a tree is judging, if one
+    is; `noted` are the trees whose note this promise has given. `decided` says that the A/B test of the present phase
+    came out for shipping. `forced` are the units that people have put on a list. `requester` submitted it;
+    `approved_by` have said yes to the question asked last. `digest` is that of the plan it runs by, `proposal` an
+    amendment of it that waits.
     """
 
     name: str
@@ -254,6 +257,7 @@ class RolloutState:
     hold_skipped: bool = False
     question: int = 0
     approved: bool = False
+    approved_by: tuple[str, ...] = ()
     decided: bool = False
     reason: str = ""
     epoch: int = 0
@@ -264,6 +268,7 @@ class RolloutState:
     observation: Observation | None = None
     noted: tuple[int, ...] = ()
     forced: Forced = field(default_factory=dict)
+    requester: str = ""
     digest: str = ""
     proposal: Proposal | None = None
     killed: bool = False

@@ -67,6 +67,7 @@ def enter(
         "extension": Duration(),
         "hold_skipped": False,
         "approved": False,
+        "approved_by": (),
         "decided": False,
         "reason": "",
         "epoch": state.revision + 1,
@@ -163,14 +164,21 @@ def ask(state: RolloutState, now: datetime, why: Why, *, hold_skipped: bool = Fa
         why,
         status=Status.AWAITING_APPROVAL,
         question=state.question + 1,
+        approved_by=(),
         reason=reason,
         hold_skipped=state.hold_skipped or hold_skipped,
     )
 
 
-def approve(state: RolloutState, now: datetime, why: Why) -> Transition:
-    """Take a person's yes; growth itself still waits for window and evidence."""
-    return moved(Verb.APPROVE, state, now, why, status=Status.RUNNING, approved=True, reason="")
+def approve(state: RolloutState, now: datetime, why: Why, given: tuple[str, ...] = ()) -> Transition:
+    """Take the yes of all who were needed; growth itself still waits for window and evidence."""
+    answered = {"status": Status.RUNNING, "approved": True, "approved_by": given, "reason": ""}
+    return moved(Verb.APPROVE, state, now, why, **answered)
+
+
+def count_yes(state: RolloutState, now: datetime, why: Why, **given: Any) -> Transition:
+    """Note a yes that is not the last one needed: what was asked stays open."""
+    return moved(Verb.APPROVE, state, now, why, **given)
 
 
 def extend(state: RolloutState, by: Duration, now: datetime, why: Why) -> Transition:

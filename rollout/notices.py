@@ -10,6 +10,7 @@ from enum import StrEnum
 from plans.listeners import Event
 from plans.schema import Plan, Then
 from plans.timeline import local
+from rollout.approving import standing
 from rollout.describe import effect, many, model, percent, served_exposure, takes_up, title
 from rollout.exposure import declared_stable
 from rollout.findings import headline, labelled, verdict
@@ -77,10 +78,11 @@ def notices(plan: Plan, transition: Transition, evidence: Evidence | None = None
         transition.reason,
         fell,
         effect(plan, transition.before, transition.after),
+        *standing(plan, transition.after),
         f"by {transition.by} at {_iso(transition.at)}",
         *_card(transition, evidence),
     )
-    return (_notice(plan, event, f"{_call(event)}: {_action(plan, transition)}", "\n".join(filter(None, lines))),)
+    return (_notice(plan, event, f"{_call(transition)}: {_action(plan, transition)}", "\n".join(filter(None, lines))),)
 
 
 def look_notices(plan: Plan, state: RolloutState, before: Evidence, after: Evidence) -> tuple[Notice, ...]:
@@ -93,7 +95,8 @@ def reminder(plan: Plan, state: RolloutState, now: datetime) -> Notice:
     """That an approval still stands unanswered."""
     waited = _span(now - state.since)
     line = f"Decide: {_question(plan, state)} asked {waited} ago"
-    return _notice(plan, Event.AWAITING_APPROVAL, line, f"{plan.name}: still awaiting approval")
+    body = "\n".join((f"{plan.name}: still awaiting approval", *standing(plan, state)))
+    return _notice(plan, Event.AWAITING_APPROVAL, line, body)
 
 
 def with_reading(line: str, flag: str, served: Served) -> str:
@@ -119,9 +122,11 @@ def _told_of(plan: Plan, finding: Finding) -> Notice:
     return _notice(plan, event, f"Look: {plan.name}: {what}", finding.reason)
 
 
-def _call(event: Event) -> str:
+def _call(transition: Transition) -> str:
     """What the first word asks of its reader."""
-    match event:
+    match EVENTS[transition.verb]:
+        case Event.APPROVED if transition.after.approved is transition.before.approved:  # others are asked too
+            return "Decide"
         case Event.AWAITING_APPROVAL | Event.HELD | Event.AMENDMENT_PROPOSED:
             return "Decide"
         case Event.DISABLED | Event.KILLED | Event.NOTED | Event.BREACHED | Event.NO_DATA:

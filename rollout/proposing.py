@@ -8,13 +8,18 @@ from datetime import UTC, datetime
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proposal:
-    """What waits: the digest of the amended plan, who asked for it and why, and the command that holds the plan."""
+    """What waits: the digest of the amended plan, who asked for it and why, and the command that holds the plan.
+
+    `requester` is whom they are known to be, or else their name; `approved_by` are those whose yes has counted.
+    """
 
     digest: str
     command: int
     by: str
     reason: str
     at: datetime
+    requester: str = ""
+    approved_by: tuple[str, ...] = ()
 
 
 def shown(proposal: Proposal) -> dict[str, str]:

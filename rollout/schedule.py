@@ -8,6 +8,7 @@ from datetime import datetime
 from plans.schema import Phase, Plan
 from plans.timeline import adjustment_due, hold_ends, next_open, next_thaw, start_due
 from rollout import moves
+from rollout.approving import lapsed, lapsing
 from rollout.deciding import settled_by_test, unjudged
 from rollout.incidents import free_from
 from rollout.model import Cause, Evidence, RolloutState, Status, Transition, Verb
@@ -33,8 +34,10 @@ def due(plan: Plan, state: RolloutState, now: datetime) -> Due | None:
     free = free_from(state.incident, now)
     if state.status is Status.SCHEDULED:
         return Due(next_open(plan, max(start_due(plan, state.submitted), free)), Verb.START)
+    if state.status is Status.AWAITING_APPROVAL and (lapse := lapsing(plan, state)):
+        return min(filter(None, (Due(lapse.at, lapse.then), _judgement(plan, state, now))), key=lambda due: due.at)
     if state.observation is not None:
-        return None if state.killed else Due(*next_judgement(plan, state, now))
+        return _judgement(plan, state, now)
     if state.status is not Status.RUNNING:
         return None
     step = next_step(plan, state)
@@ -43,6 +46,11 @@ def due(plan: Plan, state: RolloutState, now: datetime) -> Due | None:
     if step in {Verb.DECIDE, Verb.AWAIT_APPROVAL}:
         return Due(hold_over(plan, state), step)
     return Due(next_open(plan, max(hold_over(plan, state), free)), step)
+
+
+def _judgement(plan: Plan, state: RolloutState, now: datetime) -> Due | None:
+    """When a raise under observation is judged."""
+    return Due(*next_judgement(plan, state, now)) if state.observation and not state.killed else None
 
 
 def next_step(plan: Plan, state: RolloutState) -> Verb:
@@ -84,8 +92,11 @@ def scheduled(plan: Plan, state: RolloutState, evidence: Evidence, now: datetime
     """The step that is due and that nothing speaks against.
 
     Growth needs evidence of this very pass: a guard that no longer looks must not let exposure rise. While the flag is
-    killed only a test is judged and only the question to a person is asked. A raise under observation is `tuned`'s.
+    killed only a test is judged and only the question to a person is asked, or lapses. A raise under observation is
+    `tuned`'s.
     """
+    if (lapse := lapsed(plan, state, now)) is not None:
+        return lapse
     step = due(plan, state, now)
     moving = step is not None and step.what not in {Verb.DECIDE, Verb.AWAIT_APPROVAL}
     if step is None or now < step.at or state.observation or (state.killed and moving):

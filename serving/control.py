@@ -14,12 +14,13 @@ from pydantic import AfterValidator
 
 from rollout.model import Verb
 from serving.access import refusal
-from serving.author import Author, author
+from serving.author import author
 from serving.calendar import CONTENT_TYPE, calendar
 from serving.desk import Desk, Json
 from serving.flags import KEY
 from serving.refusals import StrictRoute
 from serving.shapes import Asked, AskedApproval, AskedCommand, AskedIncident, AskedList, AskedWho, Who, Why
+from state.author import Author
 from state.credentials import scope_of
 from state.errors import UnknownError
 from state.seen import Seen
@@ -125,7 +126,8 @@ def _commanding(router: APIRouter, desk: Desk) -> None:
         check: Annotated[bool, Query()] = False,
     ) -> Json:
         """Hand in a plan: 201 where that made a rollout, 200 where it was there already or `check` was asked for."""
-        told = desk.submit(text, file, author(request.scope, by).by or UNNAMED, reason, check=check)
+        who = author(request.scope, by)
+        told = desk.submit(text, file, who.by or UNNAMED, reason, check=check, person=who.person)
         response.status_code = 201 if told["created"] else 200
         return told
 
@@ -136,7 +138,8 @@ def _commanding(router: APIRouter, desk: Desk) -> None:
         who = _asking(request, asked.by)
         if who.key is not None and (why := refusal(who.key, scope_of(asked.command))):
             raise HTTPException(403, why)
-        return desk.command(name, asked.command, who.by, asked.reason, seen, asked.args, check=asked.check)
+        words = asked.reason, seen, asked.args
+        return desk.command(name, asked.command, who.by, *words, check=asked.check, person=who.person)
 
 
 def _amending(router: APIRouter, desk: Desk) -> None:
@@ -153,13 +156,14 @@ def _amending(router: APIRouter, desk: Desk) -> None:
         waits: Annotated[bool, Query()] = False,
     ) -> Json:
         """Change the plan of a live rollout: `changes` says what; what is looser waits to be approved, or all of it."""
-        who = author(request.scope, by).by or UNNAMED
-        return desk.amend(name, text, file, who, reason, check=check, waits=waits)
+        who = author(request.scope, by)
+        return desk.amend(name, text, file, who.by or UNNAMED, reason, check=check, waits=waits, person=who.person)
 
     @router.post("/v1/rollouts/{name}/amend/approve")
     def approve_amendment(name: Name, asked: AskedApproval, request: Request) -> Json:
-        """Put the amendment in force that waits under this digest."""
-        return desk.approve_amendment(name, asked.digest, _asking(request, asked.by).by, asked.reason)
+        """Say yes to the amendment that waits under this digest; the last yes needed puts it in force."""
+        who = _asking(request, asked.by)
+        return desk.approve_amendment(name, asked.digest, who.by, asked.reason, person=who.person)
 
 
 def _switching(router: APIRouter, desk: Desk) -> None:

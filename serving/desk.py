@@ -43,14 +43,18 @@ class Desk:
     prefect: str | None = None
     known: Known = field(default_factory=Known)
 
-    def submit(self, text: str, file: str, by: str, reason: str = "", *, check: bool) -> Json:
-        """Hand in a plan, or say what that would do; raises PlanError with every problem of the text."""
+    def submit(
+        self, text: str, file: str, by: str, reason: str = "", *, check: bool, person: str | None = None
+    ) -> Json:
+        """Hand in a plan, or say what that would do; raises PlanError with every problem of the text.
+
+        Here as below `person` is whom the one who asks is known to be, None where nobody vouches for that.
+        """
         now = self.clock.now()
         if check:
-            return self._would_submit(loads(text, file, self.known), now)
-        done = step.submit(
-            self.store, text, by, now, known=self.known, file=file, reason=reason, unsupported=unsupported
-        )
+            return self._would_submit(loads(text, file, self.known), now, person or by)
+        given = self.store, text, by, now
+        done = step.submit(*given, known=self.known, file=file, reason=reason, unsupported=unsupported, person=person)
         plan = self.store.rollout(done.name).plan
         told = {"name": done.name, "digest": done.digest, "created": done.created}
         return told | self.run_of(done.name) | {"effect": done.effect or _course(plan, now)}
@@ -111,23 +115,36 @@ class Desk:
         args: Mapping[str, Any],
         *,
         check: bool,
+        person: str | None = None,
     ) -> Json:
         """Ask something of a rollout, or say what it would come to."""
         now = self.clock.now()
         if check:
             saw = {"revision": seen.revision, "phase": seen.phase, "question": seen.question}
-            asked = Command(id=0, verb=verb, by=by, reason=reason, at=now, args=args, **saw)
+            asked = Command(id=0, verb=verb, by=by, reason=reason, at=now, args=args, person=person, **saw)
             return _would(self.store.rollout(name), asked, now)
-        return _answered(name, step.command(self.store, name, verb, by, reason, now, seen=seen, args=args))
+        outcome = step.command(self.store, name, verb, by, reason, now, seen=seen, args=args, person=person)
+        return _answered(name, outcome)
 
-    def amend(self, name: str, text: str, file: str, by: str, reason: str, *, check: bool, waits: bool = False) -> Json:
+    def amend(
+        self,
+        name: str,
+        text: str,
+        file: str,
+        by: str,
+        reason: str,
+        *,
+        check: bool,
+        waits: bool = False,
+        person: str | None = None,
+    ) -> Json:
         """Change the plan of a live rollout, or say what that would do; raises PlanError with every problem.
 
         With `waits` even what is stricter waits for an approval.
         """
         now, rollout = self.clock.now(), self.store.rollout(name)
         args = step.amendment(self.store, name, text, known=self.known, file=file, waits=waits)
-        asked = Command(id=0, verb=Verb.AMEND, by=by, reason=reason, at=now, args=args)
+        asked = Command(id=0, verb=Verb.AMEND, by=by, reason=reason, at=now, args=args, person=person)
         new = amended_plan(asked)
         if problems := unsupported(new):
             raise RefusedError(f"{name} cannot be judged like this yet: {'; '.join(problems)}")
@@ -135,11 +152,13 @@ class Desk:
         told = {"digest": args["digest"], "changes": [change_json(change) for change in found]}
         if check:
             return _would(rollout, asked, now) | told
-        return _answered(name, step.command(self.store, name, Verb.AMEND, by, reason, now, args=args)) | told
+        outcome = step.command(self.store, name, Verb.AMEND, by, reason, now, args=args, person=person)
+        return _answered(name, outcome) | told
 
-    def approve_amendment(self, name: str, digest: str, by: str, reason: str) -> Json:
-        """Put the amendment in force that waits under this digest."""
-        return _answered(name, step.approve_amendment(self.store, name, digest, by, reason, self.clock.now()))
+    def approve_amendment(self, name: str, digest: str, by: str, reason: str, *, person: str | None = None) -> Json:
+        """Say yes to the amendment that waits under this digest; the last yes needed puts it in force."""
+        now = self.clock.now()
+        return _answered(name, step.approve_amendment(self.store, name, digest, by, reason, now, person=person))
 
     def kill(self, flag: str, by: str, reason: str) -> Json:
         """Switch a flag off for everyone, at once."""
@@ -186,11 +205,11 @@ class Desk:
         now = self.clock.now()
         return who(self.store, flag, unit, attributes, now, now if at is None else at)
 
-    def _would_submit(self, plan: Plan, now: datetime) -> Json:
+    def _would_submit(self, plan: Plan, now: datetime, requester: str) -> Json:
         if problems := unsupported(plan):
             raise RefusedError(f"{plan.name} cannot be judged yet: {'; '.join(problems)}")
         told: Json = {"name": plan.name, "digest": digest(plan), "created": False, "prefect_run": None, "url": None}
-        would = _course(plan, now) if self.store.admits(plan) else "nothing: this plan is a rollout already"
+        would = _course(plan, now) if self.store.admits(plan, requester) else "nothing: this plan is a rollout already"
         return told | {"effect": f"would: {would}"}
 
 

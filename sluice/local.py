@@ -11,10 +11,10 @@ from gates.judge import settle
 from gates.sources.opening import usable
 from plans.channels import from_folder
 from rollout.model import Verb
-from serving.author import claiming, holding
 from serving.desk import Desk, Json
 from sluice.options import login
 from sluice.settings import Settings
+from state.author import Author, claiming, holding
 from state.clock import Clock
 from state.credentials import Key, holder
 from state.database import connect, migrate, sqlite_url
@@ -48,15 +48,49 @@ class Local(Desk):
             key=_key(store, settings.key),
         )
 
-    def submit(self, text: str, file: str, by: str, reason: str = "", *, check: bool) -> Json:
+    def submit(
+        self, text: str, file: str, by: str, reason: str = "", *, check: bool, person: str | None = None
+    ) -> Json:
         """Hand in a plan as whoever asks."""
-        return Desk.submit(self, text, file, self._named(by), reason, check=check)
+        who = self._who(by, person)
+        return Desk.submit(self, text, file, who.by, reason, check=check, person=who.person)
 
     def command(
-        self, name: str, verb: Verb, by: str, reason: str, seen: Seen, args: Mapping[str, Any], *, check: bool
+        self,
+        name: str,
+        verb: Verb,
+        by: str,
+        reason: str,
+        seen: Seen,
+        args: Mapping[str, Any],
+        *,
+        check: bool,
+        person: str | None = None,
     ) -> Json:
         """Ask something of a rollout as whoever asks."""
-        return Desk.command(self, name, verb, self._named(by), reason, seen, args, check=check)
+        who = self._who(by, person)
+        return Desk.command(self, name, verb, who.by, reason, seen, args, check=check, person=who.person)
+
+    def amend(
+        self,
+        name: str,
+        text: str,
+        file: str,
+        by: str,
+        reason: str,
+        *,
+        check: bool,
+        waits: bool = False,
+        person: str | None = None,
+    ) -> Json:
+        """Change the plan of a live rollout as whoever asks."""
+        who = self._who(by, person)
+        return Desk.amend(self, name, text, file, who.by, reason, check=check, waits=waits, person=who.person)
+
+    def approve_amendment(self, name: str, digest: str, by: str, reason: str, *, person: str | None = None) -> Json:
+        """Say yes to the amendment that waits as whoever asks."""
+        who = self._who(by, person)
+        return Desk.approve_amendment(self, name, digest, who.by, reason, person=who.person)
 
     def kill(self, flag: str, by: str, reason: str) -> Json:
         """Switch a flag off as whoever asks."""
@@ -89,7 +123,14 @@ class Local(Desk):
 
     def _named(self, by: str) -> str:
         """Who the journal names: the key's person with what was claimed beside it, else the name, else the login."""
-        return (holding(self.key, by) if self.key else claiming(by or login())).by
+        return self._who(by).by
+
+    def _who(self, by: str, person: str | None = None) -> Author:
+        """Who asks, and as which person they count: where there are keys, a name without one is a claim alone."""
+        if self.key is not None:
+            return holding(self.key, by)
+        name = by or login()
+        return Author(name, person) if person or self.store.live_keys() else claiming(name)
 
 
 def _key(store: Store, secret: str | None) -> Key | None:

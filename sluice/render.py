@@ -157,11 +157,20 @@ def _facts(rollout: Json) -> Iterator[tuple[str, str]]:
     phase = f"{rollout['phase']} · " if rollout["phase"] else ""
     yield "phase", f"{phase}{percent(rollout['exposure'])} · {words(rollout['status'])} since {_utc(rollout['since'])}"
     yield "settings", settings(rollout["settings"])
+    for line in (rollout.get("approval") or {}).get("standing", ()):
+        yield "approval", line
+    if rollout.get("proposal"):
+        yield "amendment", _amendment(rollout["proposal"])
     if rollout["next"]:
         yield "next", f"{words(rollout['next']['what'])} · {_utc(rollout['next']['at'])}"
     yield "revision", str(rollout["revision"])
     if rollout["prefect_url"]:
         yield "prefect", rollout["prefect_url"]
+
+
+def _amendment(proposal: Json) -> str:
+    told = f"{proposal['digest'][:12]} by {proposal['by']} waits: {proposal['reason']}"
+    return f"{told}; {proposal['progress']}" if proposal.get("progress") else told
 
 
 def _branch(tree: Tree, name: str, leaves: Iterable[Text]) -> None:

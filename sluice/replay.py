@@ -78,7 +78,8 @@ def replayed(store: Store, name: str) -> tuple[Replayed, ...]:
     rollout, carried_out = store.rollout(name), store.carried_out(name)
     journal = store.journal(name)
     first = journal[0].before.digest if journal else rollout.digest
-    stands = replace(initial(rollout.plan, rollout.state.submitted), digest=first)
+    submitted = initial(rollout.plan, rollout.state.submitted)
+    stands = replace(submitted, digest=first, requester=rollout.state.requester)
     found = []
     for entry in journal:
         plan = store.plan(entry.before.digest)

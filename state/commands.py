@@ -66,8 +66,9 @@ class Commands(Transactions):
         *,
         seen: Seen = NOTHING,
         args: Mapping[str, JsonValue] | None = None,
+        person: str | None = None,
     ) -> Command:
-        """Keep a command for the next pass.
+        """Keep a command for the next pass; `person` is whom the one who asks is known to be.
 
         An approval by someone who names nothing they saw is bound to the question that stands at this moment. Raises
         UnknownError for a rollout that was never submitted.
@@ -79,7 +80,7 @@ class Commands(Transactions):
             if verb is Verb.APPROVE and seen == NOTHING:
                 seen = Seen(phase=rollout.phase, question=rollout.question)
             asked = {"verb": str(verb), "by": by, "reason": reason, "at": at, "args": rows.args_json(args or {})}
-            line = {"rollout_id": rollout.id, "status": str(CommandStatus.PENDING)}
+            line = {"rollout_id": rollout.id, "status": str(CommandStatus.PENDING), "person": person}
             row = tx.execute(commands.insert().values(**asked, **asdict(seen), **line).returning(commands)).one()
         return rows.command(row)
 

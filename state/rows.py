@@ -140,10 +140,7 @@ class FlagEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notification:
-    """One notice that is still to be told: `event` is what happened, `title` the line that says it.
-
-    `head` is the end of the journals, which every notice publishes.
-    """
+    """One notice still to be told: what happened (`event`), the line that says it, and the `head` of the journals."""
 
     id: int
     rollout: str
@@ -184,6 +181,7 @@ def state_columns(state: RolloutState) -> dict[str, Any]:
         "noted": ",".join(map(str, state.noted)),
         "proposal": state.proposal and _proposal.dump_json(state.proposal).decode(),
         "forced": orjson.dumps(state.forced).decode(),
+        "approved_by": orjson.dumps(state.approved_by).decode(),
     }
 
 
@@ -199,6 +197,7 @@ def state(
     columns["noted"] = _places(columns["noted"])
     columns["proposal"] = columns["proposal"] and _proposal.validate_json(columns["proposal"])
     columns["forced"] = forced(orjson.loads(columns["forced"]))
+    columns["approved_by"] = tuple(orjson.loads(columns["approved_by"]))
     return RolloutState(**columns, killed=killed, flag_taken_by=flag_taken_by, incident=incident)
 
 
@@ -278,6 +277,7 @@ def command(row: Row) -> Command:
         phase=row.phase,
         question=row.question,
         args=orjson.loads(row.args),
+        person=row.person,
     )
 
 

@@ -9,7 +9,10 @@ import orjson
 from plans.load import to_json
 from plans.schema import Plan
 
-NOT_JUDGED_BY = frozenset({"name", "summary", "owner", "flag", "stable", "candidate", "salt", "notify", "audience"})
+NOT_JUDGED_BY = frozenset(
+    {"name", "summary", "owner", "flag", "stable", "candidate", "salt", "notify", "audience"}
+    | {"approvers", "approvals", "requester_may_approve"}
+)
 
 
 def shape(plan: Plan) -> str:

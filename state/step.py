@@ -64,7 +64,7 @@ def step(store: Store, name: str, now: datetime, judged: Judged | None = None) -
     return tuple(made)
 
 
-def command(
+def command(  # noqa: PLR0913 - what a command is made of
     store: Store,
     name: str,
     verb: Verb,
@@ -74,12 +74,14 @@ def command(
     *,
     seen: Seen = NOTHING,
     args: Mapping[str, JsonValue] | None = None,
+    person: str | None = None,
 ) -> Outcome:
     """Ask something of a rollout and answer at once; `args` are the verb's own words: `settings`, `duration`, `phase`.
 
+    `person` is whom the one who asks is known to be, None where nobody vouches for that.
     Raises UnknownError for a rollout that was never submitted.
     """
-    asked = store.add_command(name, verb, by, reason, now, seen=seen, args=args)
+    asked = store.add_command(name, verb, by, reason, now, seen=seen, args=args, person=person)
     step(store, name, now)
     return answer(store, name, asked)
 
@@ -139,8 +141,10 @@ def amendment(
     return words | ({"waits": True} if waits else {})
 
 
-def approve_amendment(store: Store, name: str, digest_: str, by: str, reason: str, now: datetime) -> Outcome:
-    """Put the amendment in force that waits; `digest_` is its digest, or the beginning of it.
+def approve_amendment(
+    store: Store, name: str, digest_: str, by: str, reason: str, now: datetime, *, person: str | None = None
+) -> Outcome:
+    """Say yes to the amendment that waits, which puts it in force once enough have; `digest_` begins as its digest.
 
     Raises RefusedError where none waits, or another one.
     """
@@ -152,7 +156,8 @@ def approve_amendment(store: Store, name: str, digest_: str, by: str, reason: st
             f"the amendment that waits is {waiting.digest[:12]}, not {digest_}; look at it, then approve that"
         )
     args = dict(store.asked(waiting.command).command.args) | {"approves": True}
-    return command(store, name, Verb.AMEND, by, reason or waiting.reason, now, args=cast("dict[str, JsonValue]", args))
+    words = cast("dict[str, JsonValue]", args)
+    return command(store, name, Verb.AMEND, by, reason or waiting.reason, now, args=words, person=person)
 
 
 def put_on_list(store: Store, flag: str, verb: Verb, unit: str, by: str, reason: str, now: datetime) -> Outcome:
@@ -170,7 +175,7 @@ def put_on_list(store: Store, flag: str, verb: Verb, unit: str, by: str, reason:
     return command(store, name, verb, by, reason, now, args={"unit": unit})
 
 
-def submit(
+def submit(  # noqa: PLR0913 - what a submission is made of
     store: Store,
     text: str,
     by: str,
@@ -180,6 +185,7 @@ def submit(
     file: str = "plan.yaml",
     reason: str = "",
     unsupported: Callable[[Plan], Sequence[str]] = lambda _plan: (),
+    person: str | None = None,
 ) -> Submitted:
     """Read a plan and store it as a rollout; `unsupported` names what of a valid plan cannot be judged here.
 
@@ -188,7 +194,7 @@ def submit(
     plan = loads(text, file, known or Known())
     if problems := tuple(unsupported(plan)):
         raise RefusedError(f"{plan.name} cannot be judged yet: {'; '.join(problems)}")
-    return store.submit(plan, text, by, now, reason)
+    return store.submit(plan, text, by, now, reason, person=person)
 
 
 def _latest(rollout: Rollout, judged: Judged | None) -> tuple[Evidence, str | None]:

@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from plans.load import digest as digest_of
 from plans.load import to_json
 from plans.schema import Plan, Settings
+from rollout.approving import unapprovable
 from rollout.decide import due, initial
 from rollout.exposure import declared_stable
 from rollout.model import LIVE, Evidence, RolloutState
@@ -40,41 +41,45 @@ class Submitted:
 class Submitting(Transactions):
     """The way in for plans."""
 
-    def submit(self, plan: Plan, text: str, by: str, now: datetime, reason: str = "") -> Submitted:
+    def submit(
+        self, plan: Plan, text: str, by: str, now: datetime, reason: str = "", *, person: str | None = None
+    ) -> Submitted:
         """Store a plan as a scheduled rollout that holds its flag; the same plan again is the same rollout.
 
-        Raises RefusedError where the name stands for another plan, another live rollout holds the flag, or `stable` is
-        not what the flag serves.
+        `person` is whom the one who submits is known to be. Raises RefusedError where the name stands for another plan,
+        another live rollout holds the flag, `stable` is not what the flag serves, or nobody else could approve it.
         """
         for _ in range(ATTEMPTS):
             try:
-                return self._submit(plan, text, by, now, reason)
+                return self._submit(plan, text, by, now, reason, person)
             except IntegrityError:  # another process inserted the same name or flag first: look again
                 continue
-        return self._submit(plan, text, by, now, reason)
+        return self._submit(plan, text, by, now, reason, person)
 
-    def admits(self, plan: Plan) -> bool:
+    def admits(self, plan: Plan, requester: str = "") -> bool:
         """Whether submitting a plan now would make a new rollout; raises what `submit` would."""
         with self.writing() as tx:
-            return self._admitted(tx, plan, digest_of(plan), lock_flag(tx, plan.flag)) is not None
+            return self._admitted(tx, plan, digest_of(plan), lock_flag(tx, plan.flag), requester) is not None
 
-    def _submit(self, plan: Plan, text: str, by: str, now: datetime, reason: str) -> Submitted:
+    def _submit(self, plan: Plan, text: str, by: str, now: datetime, reason: str, person: str | None) -> Submitted:
         digest = digest_of(plan)
         with self.writing() as tx:
             flag = lock_flag(tx, plan.flag)
-            resolved = self._admitted(tx, plan, digest, flag)
+            resolved = self._admitted(tx, plan, digest, flag, person or by)
             if resolved is None:
                 return Submitted(plan.name, digest, created=False)
-            state = replace(initial(resolved, now), digest=digest)
+            state = replace(initial(resolved, now), digest=digest, requester=person or by)
             self._insert(tx, resolved, text, state, by)
             self._take(tx, flag, resolved, state, by, reason)
         return Submitted(plan.name, digest, created=True)
 
-    def _admitted(self, tx: Connection, plan: Plan, digest: str, flag: Any) -> Plan | None:
+    def _admitted(self, tx: Connection, plan: Plan, digest: str, flag: Any, requester: str) -> Plan | None:
         """The plan with its stable made concrete; None where it is a rollout already."""
         if self._same(tx, plan, digest):
             return None
         self._refuse_second(tx, plan)
+        if why := unapprovable(plan, requester):
+            raise RefusedError(why)
         return _resolve(plan, flag)
 
     def _same(self, tx: Connection, plan: Plan, digest: str) -> bool:

@@ -82,6 +82,7 @@ class RolloutRow(SQLModel, table=True):
     hold_skipped: bool
     question: int
     approved: bool
+    approved_by: str = text_column()
     decided: bool
     reason: str = text_column()
     epoch: int
@@ -92,6 +93,7 @@ class RolloutRow(SQLModel, table=True):
     observation: str | None = text_column()
     noted: str  # places of trees, joined by commas
     forced: str = text_column()
+    requester: str = text_column()
     digest: str
     proposal: str | None = text_column()
     due_at: datetime | None = instant_column()
@@ -124,6 +126,7 @@ class CommandRow(SQLModel, table=True):
     rollout_id: int = Field(foreign_key="rollout.id", index=True)
     verb: str
     by: str
+    person: str | None  # whom they are known to be
     reason: str = text_column()
     at: datetime = instant_column()
     revision: int | None

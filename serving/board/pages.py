@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from serving.access import PRESS, refusal
 from serving.board import session
-from serving.board.presses import Pressed, press, presses
+from serving.board.presses import Pressed, press, presses, withheld
 from serving.board.session import fields
 from serving.board.shown import CHANGES, Shown
 from serving.board.story import card, page
@@ -109,6 +109,7 @@ def _rollout(
     key: Key | None = request.scope.get(CALLER)
     mine = (entry for entry in journal if key is not None and entry.revision == did and entry.by == key.who)
     values = {"page": told, "card": told.card, "presses": presses(found, key, now), "state": found.state}
+    values["withheld"] = withheld(found, key, now)
     done = next((f"{entry.verb}: done, revision {entry.revision}" for entry in mine), None)
     said = {"done": done, "refused": refused, "asked": asked}
     return shown(request, "rollout.html", 409 if refused else 200, version, **values, **said)
@@ -123,4 +124,4 @@ def _pressed(desk: Desk, name: str, form: Mapping[str, str], key: Key) -> int:
     if why := refusal(key, scope_of(asked.verb)):
         raise HTTPException(403, why)
     seen = Seen(revision=asked.revision, question=asked.question)
-    return press(desk, name, asked.verb, key.who, asked.reason.strip(), seen)
+    return press(desk, name, asked.verb, key, asked.reason.strip(), seen)

@@ -52,7 +52,14 @@ def presses(rollout: Rollout, key: Key | None, now: datetime) -> tuple[Press, ..
     return () if key is None else tuple(_allowed(rollout, key, now))
 
 
-def press(desk: Desk, name: str, verb: Verb, by: str, reason: str, seen: Seen) -> int:
+def withheld(rollout: Rollout, key: Key | None, now: datetime) -> str | None:
+    """Why the signed-in person may not answer the open question though their key may approve; None where they may."""
+    if key is None or not key.may(scope_of(Verb.APPROVE)) or rollout.state.status is not Status.AWAITING_APPROVAL:
+        return None
+    return refusal(rollout.plan, rollout.state, rollout.evidence, _asked(Verb.APPROVE, key, now), now)
+
+
+def press(desk: Desk, name: str, verb: Verb, key: Key, reason: str, seen: Seen) -> int:
     """Carry a press out; gives the revision that the rollout is at then.
 
     Raises RefusedError where the rollout is not any more what the person saw, unless the press is a cautious one.
@@ -62,33 +69,39 @@ def press(desk: Desk, name: str, verb: Verb, by: str, reason: str, seen: Seen) -
         raise RefusedError(f"{verb}: give a reason; it is kept in the journal")
     if verb not in ON_FLAG:
         bound = Seen() if verb in CAUTIOUS else seen if verb is Verb.APPROVE else Seen(revision=seen.revision)
-        told = desk.command(name, verb, by, reason, bound, {}, check=False)
+        told = desk.command(name, verb, key.who, reason, bound, {}, check=False, person=key.person)
         return int(told["revision"])
     if verb not in CAUTIOUS and seen.revision != rollout.state.revision:
         raise RefusedError(
             f"stale: you saw revision {seen.revision}, {name} is at {rollout.state.revision}; look again"
         )
-    (desk.kill if verb is Verb.KILL else desk.restore)(rollout.state.flag, by, reason)
+    (desk.kill if verb is Verb.KILL else desk.restore)(rollout.state.flag, key.who, reason)
     return desk.store.rollout(name).state.revision
 
 
 def _allowed(rollout: Rollout, key: Key, now: datetime) -> Iterator[Press]:
     for verb in VERBS:
-        if key.may(scope_of(verb)) and (words := _effect(rollout, verb, now)) is not None:
+        if key.may(scope_of(verb)) and (words := _effect(rollout, verb, key, now)) is not None:
             yield Press(str(verb), words, verb in NEEDS_REASON, verb in CAUTIOUS)
 
 
-def _effect(rollout: Rollout, verb: Verb, now: datetime) -> str | None:
+def _asked(verb: Verb, key: Key, now: datetime) -> Command:
+    return Command(id=0, verb=verb, by=key.who, reason="asked", at=now, person=key.person)
+
+
+def _effect(rollout: Rollout, verb: Verb, key: Key, now: datetime) -> str | None:
     """What a press would do, None where it would be refused."""
     plan, state = rollout.plan, rollout.state
     if verb in ON_FLAG:
         killed = verb is Verb.KILL
         return None if state.killed is killed else _switch(rollout, killed=killed)
-    asked = Command(id=0, verb=verb, by="", reason="asked", at=now)
+    asked = _asked(verb, key, now)
     if refusal(plan, state, rollout.evidence, asked, now):
         return None
     after = carry_out(plan, state, rollout.evidence, asked, now).after
     told = effect(plan, state, after)
+    if verb is Verb.APPROVE and not after.approved:
+        return told
     if verb is Verb.APPROVE:
         grows = f"{percent(plan.exposure(state.phase))} → {percent(plan.exposure(state.phase + 1))}"
         return f"{title(plan.phases[state.phase].name)} may end: exposure {grows} once nothing else stands against it"

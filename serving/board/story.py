@@ -10,12 +10,14 @@ from math import log10
 from typing import Any
 
 from gates.bounds import lower_bound, upper_bound
+from plans.approval import demanded, demanding
 from plans.expressions import Condition
 from plans.schema import Metric, Plan
 from plans.timeline import local
+from rollout.approving import amendment, lapsing, progress, standing
 from rollout.blocks import Block, blocks
 from rollout.describe import effect, percent, served_exposure, state_name, title
-from rollout.model import Bucket, Counts, Finding, RolloutState, Verb, Verdict
+from rollout.model import Bucket, Counts, Finding, RolloutState, Status, Verb, Verdict
 from rollout.schedule import due
 from rollout.series import Chart, exposure_chart, rate_charts
 from state.rows import JournalEntry, Rollout
@@ -105,6 +107,8 @@ class Page:
 
     card: Card
     question: bool
+    asked: Sequence[str]
+    amendment: Sequence[str]
     settings: Mapping[str, Any]
     killed: bool
     since: str
@@ -140,6 +144,8 @@ def page(
     return Page(
         card=card(rollout, now, run),
         question=state.question > 0 and bool(run) and str(state.status) == "awaiting_approval",
+        asked=tuple(_asked(plan, state)),
+        amendment=tuple(_amendment(plan, state)),
         settings=dict(state.settings),
         killed=state.killed,
         since=local(plan, state.entered or state.since),
@@ -149,6 +155,23 @@ def page(
         journal=tuple(line(plan, entry) for entry in reversed(journal)),
         charts=[asdict(chart) for chart in charts(plan, journal, buckets, now)],
     )
+
+
+def _asked(plan: Plan, state: RolloutState) -> Iterator[str]:
+    """The open question: what is asked, whose yes it takes and who has given it, and when it lapses."""
+    if state.status is Status.AWAITING_APPROVAL:
+        leaving, entering = (title(phase.name) for phase in plan.phases[state.phase : state.phase + 2])
+        yield f"may {leaving} end and {entering} begin, {percent(plan.exposure(state.phase + 1))}?"
+        yield from filter(None, (state.reason, *standing(plan, state)))
+
+
+def _amendment(plan: Plan, state: RolloutState) -> Iterator[str]:
+    """The amendment that waits for an approval: whose it is and why, and whose yes it takes."""
+    if state.proposal is not None:
+        yield f"amendment {state.proposal.digest[:12]} by {state.proposal.by}: {state.proposal.reason}"
+        if demanding(plan):
+            yield f"it takes {demanded(plan)}"
+            yield progress(plan, amendment(state))
 
 
 def charts(plan: Plan, journal: Sequence[JournalEntry], buckets: Sequence[Bucket], now: datetime) -> tuple[Chart, ...]:
@@ -197,7 +220,7 @@ def _stages(plan: Plan, state: RolloutState) -> Iterator[Stage]:
     for index, phase in enumerate(plan.phases):
         place = "past" if over or index < state.phase else "present" if index == state.phase else "ahead"
         exposure = percent(plan.exposure(index))
-        yield Stage(title(phase.name), exposure, phase.hold.text, place, phase.approval == "required")
+        yield Stage(title(phase.name), exposure, phase.hold.text, place, phase.approval is not None)
 
 
 def line(plan: Plan, entry: JournalEntry) -> Line:
@@ -214,6 +237,8 @@ def line(plan: Plan, entry: JournalEntry) -> Line:
 
 
 def _next(plan: Plan, state: RolloutState, now: datetime) -> str:
+    if lapse := lapsing(plan, state):
+        return f"a person decides by {local(plan, lapse.at)}, else {lapse.then}"
     step = due(plan, state, now)
     if step is not None:
         return f"{DOING.get(step.what, str(step.what))} {local(plan, step.at)}"

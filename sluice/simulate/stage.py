@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from flows.advance import advance
 from flows.collect import from_events
 from gates.judge import Memory, compile, judge  # noqa: A004 - the gate's own word for it
+from plans.approval import demanding
 from plans.schema import OnNoData, Plan
 from plans.timeline import bucket_seconds, next_open, start_due, timeline
 from rollout.counting import event_names
@@ -108,7 +109,9 @@ class _Stage:
         """One pass of the guard, and the answer to what it asks."""
         self._follow(advance(self.store, self.clock, self.name, self.collect))
         if self.rollout.state.status is Status.AWAITING_APPROVAL:
-            command(self.store, self.name, Verb.APPROVE, PERSON, "approved in rehearsal", self.hand.at)
+            for person in _voters(self.plan):
+                asked = self.store, self.name, Verb.APPROVE, person, "approved in rehearsal", self.hand.at
+                command(*asked, person=person)
             self._follow(advance(self.store, self.clock, self.name, self.collect))
 
     def quiet(self) -> None:
@@ -197,6 +200,14 @@ class _Stage:
 
     def _record(self, buckets: list[Bucket]) -> None:
         record(self.store, Recorded(self.rollout.id, self.rollout.state.flag, buckets, self.names - self.unheard))
+
+
+def _voters(plan: Plan) -> tuple[str, ...]:
+    """People whose yes is enough: the plan's approvers, or as many stand-ins as it takes."""
+    if not demanding(plan):
+        return (PERSON,)
+    stand_ins = tuple(f"{PERSON} {number}" for number in range(1, plan.approvals + 1))
+    return (plan.approvers or stand_ins)[: plan.approvals]
 
 
 def _batches(plan: Plan) -> tuple[int, int]:

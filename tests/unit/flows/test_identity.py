@@ -14,6 +14,7 @@ from flows.answers import carried_out
 from flows.approvals import Answer, Codes
 from flows.identity import clicked, codes, named
 from rollout.model import RolloutState, Status, Verb
+from state.author import Author
 from state.codes import code, step_at
 from state.credentials import LOWERS, Scope
 from state.errors import RefusedError
@@ -50,7 +51,10 @@ def waiting(world: World) -> RolloutState:
 
 def test_without_keys_a_name_is_a_claim(world: World) -> None:
     """Forms ask for no code, and whatever is typed there changes nothing."""
-    assert (Codes.NONE, "ana (as claimed)") == (codes(world.house), clicked(world.house, Verb.APPROVE, "ana", "123456"))
+    assert (Codes.NONE, "ana (as claimed)") == (
+        codes(world.house),
+        clicked(world.house, Verb.APPROVE, "ana", "123456").by,
+    )
     assert "code" not in approvals.form(Codes.NONE)["properties"]
 
 
@@ -61,7 +65,7 @@ def test_with_keys_only_a_right_code_lets_a_rollout_go_on(world: World, verb: Ve
     for claimed, typed in ((ANA, ""), (ANA, "000000"), ("", right), ("bo@example.com", right)):
         with pytest.raises(RefusedError, match="no such approval code"):
             clicked(world.house, verb, claimed, typed)
-    assert ANA == clicked(world.house, verb, ANA, right)
+    assert (ANA, ANA) == _said(clicked(world.house, verb, ANA, right))
 
 
 @pytest.mark.parametrize("verb", sorted(LOWERS))
@@ -69,8 +73,8 @@ def test_with_keys_only_a_right_code_lets_a_rollout_go_on(world: World, verb: Ve
 def test_taking_exposure_back_is_never_kept_from_anybody(world: World, verb: Verb, typed: str) -> None:
     """Abort, hold, back, kill and rollback count without a code and with a wrong one; a right one names its person."""
     right = enrolled(world)
-    assert f"{ANA} (as claimed)" == clicked(world.house, verb, ANA, typed)
-    assert ANA == clicked(world.house, verb, ANA, right)
+    assert (f"{ANA} (as claimed)", None) == _said(clicked(world.house, verb, ANA, typed))
+    assert (ANA, ANA) == _said(clicked(world.house, verb, ANA, right))
 
 
 def test_a_plan_is_submitted_by_somebody_who_is_known(world: World) -> None:
@@ -99,3 +103,8 @@ def test_an_answer_that_aborts_needs_no_code(world: World) -> None:
     enrolled(world)
     assert carried_out(world.house, waiting(world), Answer(decision="abort")).accepted
     assert Status.REVERTED is world.house.store.rollout("asked").state.status
+
+
+def _said(author: Author) -> tuple[str, str | None]:
+    """What the journal says, and whom they are known to be."""
+    return author.by, author.person

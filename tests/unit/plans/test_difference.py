@@ -19,6 +19,8 @@ flag: search-ai
 stable: {model: v1, min_confidence: 0.7}
 candidate: {model: v2, min_confidence: 0.7}
 salt: mine
+approvers: [a@x, b@x, c@x]
+approvals: 2
 audience: {size: 20000, allow: [{user: u-1}]}
 schedule:
   start: 2026-12-01 09:00
@@ -30,6 +32,7 @@ phases:
   - {name: beta, expose: 10%, hold: 7d, approval: required, advance: pass,
      adjust: [{at: 1d, set: {min_confidence: 0.8}}]}
   - {name: half, expose: 50%, hold: 7d, decide: {ship: accuracy >= control, revert: accuracy < control}}
+  - {name: most, expose: 70%, hold: 1d, approval: {required: true, expires: 9d, then: abort}}
   - {name: all, expose: 100%, hold: 7d}
 metrics:
   errors: {source: events, bad: error, of: request}
@@ -76,7 +79,7 @@ EDITS = [
     ("ship: accuracy >= control,", "ship: accuracy >= control + 1pp,", LOOSER),
     ("name: beta", "name: second", LOOSER),
     ("name: all", "name: everyone", NEUTRAL),
-    ("  - {name: all,", "  - {name: most, expose: 80%, hold: 1d}\n  - {name: all,", STRICTER),
+    ("  - {name: all,", "  - {name: more, expose: 80%, hold: 1d}\n  - {name: all,", STRICTER),
     ("check_every: 5m", "check_every: 1m", STRICTER),
     ("check_every: 5m", "check_every: 10m", LOOSER),
     ("no_data_after: 1h", "no_data_after: 30m", STRICTER),
@@ -101,6 +104,19 @@ EDITS = [
     ("    - {when: errors > 2x control, tolerate: 1.5}\n", "", LOOSER),
     ("  criteria:\n", "  criteria:\n    - errors > 5%\n", STRICTER),
     ("bad: error, of: request", "bad: error, of: visit", LOOSER),
+    ("[a@x, b@x, c@x]", "[B@x, a@x, c@x]", NEUTRAL),
+    ("[a@x, b@x, c@x]", "[a@x, b@x]", STRICTER),
+    ("[a@x, b@x, c@x]", "[a@x, d@x, c@x]", LOOSER),
+    ("approvers: [a@x, b@x, c@x]\n", "", LOOSER),
+    ("approvals: 2", "approvals: 3", STRICTER),
+    ("approvals: 2", "approvals: 1", LOOSER),
+    ("salt: mine", "salt: mine\nrequester_may_approve: false", STRICTER),
+    ("approval: required", "approval: {required: true, expires: 3d}", STRICTER),
+    ("approval: {required: true, expires: 9d, then: abort}", "approval: required", LOOSER),
+    ("expires: 9d, then: abort", "expires: 8d, then: abort", STRICTER),
+    ("expires: 9d, then: abort", "expires: 10d, then: abort", LOOSER),
+    ("expires: 9d, then: abort", "expires: 9d", LOOSER),
+    ("expires: 9d, then: abort", "expires: 8d", LOOSER),
     ("metrics:\n", "metrics:\n  more: {source: events, bad: b, of: a}\n", NEUTRAL),
 ]
 
