@@ -208,8 +208,7 @@ class Command:
     """What a person asked for.
 
     `revision` and `question` are what the person saw, None where they named neither; one that saw something else is
-    stale. `args` holds the verb's own words: `settings`, `duration`, `phase`; `person` is whom they are known to be, if
-    anybody.
+    stale. `args` holds the verb's own words: `settings`, `duration`, `phase`; `person` is proven, or None.
     """
 
     id: int
