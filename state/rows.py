@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from functools import lru_cache
+from operator import methodcaller
 from typing import Any
 
 import orjson
@@ -16,7 +17,7 @@ from plans.schema import Plan, Settings
 from rollout.exposure import Flag
 from rollout.incidents import Incident
 from rollout.lists import forced
-from rollout.model import Cause, Command, Counts, Evidence, Finding, RolloutState, Status, Verb
+from rollout.model import Cause, Command, Evidence, Finding, RolloutState, Status, Verb
 from rollout.observing import Observation
 from rollout.proposing import Proposal
 from state.sealing import Head
@@ -286,11 +287,7 @@ def args_json(args: Mapping[str, JsonValue]) -> str:
     return orjson.dumps(dict(args)).decode()
 
 
-def _named(value: Finding | Counts) -> dict[str, Any]:
-    """A named tuple with its names: the journal is read without this program, too."""
-    return value._asdict()
-
-
+_named = methodcaller("_asdict")  # tuples with their names: the journal is read without this program, too
 _duration = lru_cache(maxsize=1024)(Duration.parse)
 
 
