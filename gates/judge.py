@@ -117,28 +117,21 @@ def _lopsided(memory: Memory, state: RolloutState) -> str | None:
 
 
 def _finding(rule: Rule, record: Record, look: Look) -> Finding:
+    """One rule's finding; its fields in order, because their names would take as long as the statistics."""
     trial, known = record
     fixed = stands_frozen(rule, known, look.state.exposure)
     samples = known.samples if look.heard_phase == look.state.phase else 0
     verdict, missing = _verdict(rule, record, look, samples, fixed=fixed)
-    shown = _shown(rule, record, fixed=fixed)
+    treatment, control, found, ends = shown = _shown(rule, record, fixed=fixed)
     reason = missing or words.arithmetic(rule, record, verdict, shown, fixed=fixed)
-    if look.problems:
-        reason = words.with_problem(reason, look.problems.get(rule.metric))
-    return _found(rule, verdict, reason, shown, trial.peak if verdict is BREACH else trial.found, samples)
-
-
-def _found(rule: Rule, verdict: Verdict, reason: str, shown: words.Shown, evidence: float, samples: int) -> Finding:
-    """The fields in their order: named one by one they would take as long as the statistics."""
-    treatment, control, found, ends = shown
     return Finding(
         rule.text,
         rule.then,
         verdict,
-        reason,
+        _with_circumstances(reason, rule, record, look, verdict),
         treatment,
         control,
-        evidence,
+        trial.peak if verdict is BREACH else trial.found,
         rule.threshold,
         samples,
         found,
@@ -148,6 +141,15 @@ def _found(rule: Rule, verdict: Verdict, reason: str, shown: words.Shown, eviden
         rule.place,
         *(ends or NO_ENDS),
     )
+
+
+def _with_circumstances(reason: str, rule: Rule, record: Record, look: Look, verdict: Verdict) -> str:
+    """What a verdict rests on, with what its source could not tell and what an incident leaves out."""
+    if not (look.problems or look.incident or record.trial.muted):
+        return reason
+    reason = words.with_problem(reason, look.problems.get(rule.metric))
+    muting = verdict is not BREACH and mutable(rule, record.known, look.state.exposure)
+    return words.with_incident(reason, record.trial.muted, look.incident if muting else None)
 
 
 def _shown(rule: Rule, record: Record, *, fixed: bool) -> words.Shown:
