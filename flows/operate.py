@@ -16,6 +16,7 @@ from flows.amend import amend_plan, approve_amendment
 from flows.approvals import who
 from flows.house import House, open_house
 from flows.identity import clicked, named
+from flows.incidents import end_incident, start_incident
 from flows.markdown import bullets, escape, table, timeline_table
 from flows.results import done, refused, told
 from gates.judge import unsupported
@@ -172,6 +173,8 @@ FORMS = (
     allow_unit,
     block_unit,
     unlist_unit,
+    start_incident,
+    end_incident,
     approve,
     abort,
     hold,

@@ -12,12 +12,13 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import RedirectResponse, Response
 from pydantic import ValidationError
 
+from rollout.agenda import Kind
 from serving.access import PRESS, refusal
 from serving.board import session
 from serving.board.presses import Pressed, press, presses, withheld
 from serving.board.session import fields
 from serving.board.shown import CHANGES, Shown
-from serving.board.story import card, page
+from serving.board.story import card, declared, page
 from serving.control import Name
 from serving.desk import Desk
 from serving.keyring import CALLER, Keyring
@@ -34,6 +35,7 @@ SIGNED_OUT = "without a key the board reads only; make one with `sluice keys cre
 __all__ = ["CHANGES", "routes"]
 AHEAD, ENTRIES = 7, 20
 """Days of the agenda on the first page, and how many of its entries."""
+SAID_ABOVE = str(Kind.INCIDENT)
 KINDS = {"js": "text/javascript; charset=utf-8", "css": "text/css; charset=utf-8", "svg": "image/svg+xml"}
 FILES = {
     file.name: (file.read_bytes(), KINDS[file.name.rpartition(".")[2]])
@@ -54,10 +56,12 @@ def routes(desk: Desk, keyring: Keyring) -> APIRouter:
         found = [desk.store.rollout(name) for name in reversed(desk.store.names())]
         cards = [card(one, now, run_url(desk.prefect, one)) for one in found]
         cards.sort(key=lambda one: one.status in {"completed", "reverted", "disabled", "aborted"})
-        coming = desk.agenda(AHEAD) if cards else []
+        coming = [entry for entry in desk.agenda(AHEAD) if entry["what"] != SAID_ABOVE] if cards else []
         more = max(0, len(coming) - ENTRIES)
         ahead = coming[:ENTRIES]
-        return shown(request, "list.html", version=version, cards=cards, agenda=ahead, more=more, days=AHEAD)
+        lasting = declared(desk.store.incidents(), now)
+        values = {"cards": cards, "incidents": lasting, "agenda": ahead, "more": more, "days": AHEAD}
+        return shown(request, "list.html", 200, version, **values)
 
     @router.get("/rollouts/{name}")
     def rollout(name: Name, request: Request, did: Annotated[int | None, Query(ge=0, lt=2**31)] = None) -> Response:

@@ -17,7 +17,9 @@ from plans.timeline import local
 from rollout.approving import amendment, lapsing, progress, standing
 from rollout.blocks import Block, blocks
 from rollout.describe import effect, percent, served_exposure, state_name, title
+from rollout.incidents import Incident, in_force, said, utc
 from rollout.model import Bucket, Counts, Finding, RolloutState, Status, Verb, Verdict
+from rollout.obstacles import incident_words
 from rollout.schedule import due
 from rollout.series import Chart, exposure_chart, rate_charts
 from state.rows import JournalEntry, Rollout
@@ -101,6 +103,16 @@ class Line:
     revision: int
 
 
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """An incident that lasts."""
+
+    number: int
+    scope: str
+    words: str
+    by: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
     """Everything that the page of one rollout shows; `charts` are ready for JSON."""
@@ -111,6 +123,7 @@ class Page:
     amendment: Sequence[str]
     settings: Mapping[str, Any]
     killed: bool
+    incident: Declared | None
     since: str
     blocks: Sequence[Block]
     stages: Sequence[Stage]
@@ -148,6 +161,7 @@ def page(
         amendment=tuple(_amendment(plan, state)),
         settings=dict(state.settings),
         killed=state.killed,
+        incident=_lasting(plan, state, now),
         since=local(plan, state.entered or state.since),
         blocks=blocks(plan, state, rollout.evidence, now),
         stages=tuple(_stages(plan, state)),
@@ -172,6 +186,15 @@ def _amendment(plan: Plan, state: RolloutState) -> Iterator[str]:
         if demanding(plan):
             yield f"it takes {demanded(plan)}"
             yield progress(plan, amendment(state))
+
+
+def declared(incidents: Iterable[Incident], now: datetime) -> tuple[Declared, ...]:
+    """Those of the incidents that last, in UTC: they are about rollouts of many zones."""
+    return tuple(
+        Declared(one.number, one.scope, _sentence(said(one, utc(one.since), utc(one.over_at))), one.by)
+        for one in incidents
+        if one.spans(now)
+    )
 
 
 def charts(plan: Plan, journal: Sequence[JournalEntry], buckets: Sequence[Bucket], now: datetime) -> tuple[Chart, ...]:
@@ -213,6 +236,16 @@ def side(metric: Metric, counts: Counts) -> Side:
     x = n - counts.bad if metric.counts_good else counts.bad
     low, high = lower_bound(x, n, TAIL), upper_bound(x, n, TAIL)
     return Side(f"{x:,} of {n:,}", f"{x / n:.1%}", f"{low:.1%} to {high:.1%}")
+
+
+def _lasting(plan: Plan, state: RolloutState, now: datetime) -> Declared | None:
+    """The incident that keeps a rollout from growing, in the plan's own zone."""
+    one, words = in_force(state.incident, now), incident_words(plan, state, now)
+    return Declared(one.number, one.scope, _sentence(words), one.by) if one and words and state.status.live else None
+
+
+def _sentence(words: str) -> str:
+    return f"{words[0].upper()}{words[1:]}."
 
 
 def _stages(plan: Plan, state: RolloutState) -> Iterator[Stage]:
