@@ -7,7 +7,7 @@ from math import isfinite
 from typing import Any
 
 from gates.planner import Forecast, Noticed, Outlook, Stretch
-from gates.rules import Against, Rule, Side
+from gates.rules import Against, Cap, Compares, Reads, Rule, Side
 from rollout.describe import percent
 from rollout.model import FULL
 
@@ -22,6 +22,7 @@ def warnings(found: Forecast) -> tuple[str, ...]:
         *_assumptions(found),
         *(f"not forecast: {problem}" for problem in found.unjudged),
         *_unhealthy(found),
+        *_jumpy(found),
         *(text for outlook in found.outlooks if (text := _too_slow(found, outlook))),
         *_uncontrolled(found),
     )
@@ -53,8 +54,9 @@ def margins(rule: Rule) -> str:
 
 def assumption(found: Forecast) -> str:
     """What the numbers rest on: `20,000 users a day; error_rate 2 %, accuracy 90 %`."""
-    rates = ", ".join(f"{name} {share(found.traffic.rates[name])}" for name in _metrics(found))
-    return f"{_crowd(found)} a day" + (f"; {rates}" if rates else "")
+    rates = ", ".join(f"{rule.metric} {_amount(rule, found.traffic.rates[rule.metric])}" for rule in _metrics(found))
+    hours = "; ".join(f"{one.text} alone" for one in dict.fromkeys(found.hours.values()))
+    return "; ".join(part for part in (f"{_crowd(found)} a day", rates, hours) if part)
 
 
 def share(value: float) -> str:
@@ -111,12 +113,27 @@ def _assumptions(found: Forecast) -> Iterator[str]:
 
 
 def _unhealthy(found: Forecast) -> Iterator[str]:
-    for rule in found.rules:
-        rate = found.traffic.rates[rule.metric]
-        if rule.against is Against.NOTHING and (rate > rule.limit if rule.side is Side.ABOVE else rate < rule.limit):
+    for outlook in {outlook.rule.text: outlook for outlook in found.outlooks if outlook.broken}.values():
+        rule = outlook.rule
+        rate = _amount(rule, found.traffic.rates[rule.metric])
+        yield (
+            f"{rule.text}: {_words(rule)} is taken to be {rate} while nothing is wrong, which is past the "
+            f"limit already{_at(outlook)}; give the metric its real `baseline`"
+        )
+
+
+def _at(outlook: Outlook) -> str:
+    """Where a limit is broken, of one that depends on how many units come."""
+    return f" in {outlook.stretch.name}" if isinstance(outlook.rule.tests, Cap) else ""
+
+
+def _jumpy(found: Forecast) -> Iterator[str]:
+    """Looks that chance alone makes cross: nothing is promised of them, so the forecast says how often."""
+    for outlook in found.outlooks:
+        if outlook.alarm_days <= outlook.stretch.days and not outlook.broken:
             yield (
-                f"{rule.text}: {_words(rule)} is taken to be {share(rate)} while nothing is wrong, which is past the "
-                f"limit already; give the metric its real `baseline`"
+                f"{outlook.stretch.name}, {outlook.rule.text}: chance alone breaches half of all healthy rollouts "
+                f"within {span(outlook.alarm_days)}; ask for more looks in `for`, or leave `test: threshold` out"
             )
 
 
@@ -145,10 +162,11 @@ def _uncontrolled(found: Forecast) -> Iterator[str]:
 
 
 def _fault_words(rule: Rule, fault: Noticed) -> str:
-    if rule.against is not Against.NOTHING and rule.side is Side.ABOVE:
+    if rule.side is Side.ABOVE and (rule.past or rule.reads is Reads.VALUE or rule.compares is not Compares.LEVEL):
         words = _words(rule)
         return f"{'' if words.endswith('s') else 'a '}{fault.times:g}x {words}"
-    return f"{_words(rule)} of {share(fault.rate)}"
+    amount = f"{fault.rate:,.4g}{_unit(rule)}" if rule.reads is Reads.VALUE else share(fault.rate)
+    return f"{_words(rule)} of {amount}"
 
 
 def _in_days(days: float) -> str:
@@ -159,8 +177,26 @@ def _crowd(found: Forecast) -> str:
     return f"{found.traffic.daily:,.0f} {found.plan.audience.unit}s"
 
 
-def _metrics(found: Forecast) -> list[str]:
-    return list(dict.fromkeys(rule.metric for rule in found.rules))
+def _metrics(found: Forecast) -> list[Rule]:
+    """A rule of each metric of which something is taken for granted: a ratio of means holds at any of them."""
+    free = found.traffic.bounds
+    told = [rule for rule in found.rules if rule.metric in free or rule.baseline is not None or not _scaleless(rule)]
+    return list({rule.metric: rule for rule in reversed(told)}.values())[::-1]
+
+
+def _scaleless(rule: Rule) -> bool:
+    return rule.reads is Reads.VALUE and rule.compares is Compares.RATIO
+
+
+def _amount(rule: Rule, value: float) -> str:
+    """A metric's rate, or of a number its mean: `2 %`, `187 ms on average`."""
+    if rule.past or rule.reads is Reads.VALUE:
+        return f"{value:,.4g}{_unit(rule)} on average"
+    return share(value)
+
+
+def _unit(rule: Rule) -> str:
+    return f" {rule.unit}" if rule.unit else ""
 
 
 def _words(rule: Rule) -> str:
@@ -168,4 +204,8 @@ def _words(rule: Rule) -> str:
 
 
 def _level(rule: Rule, value: float) -> str:
-    return share(value) if rule.against is Against.NOTHING else f"{value:.3g}x"
+    if rule.compares is Compares.RATIO:
+        return f"{value:.3g}x"
+    if rule.reads is Reads.VALUE:
+        return f"{value:,.4g}{_unit(rule)}"
+    return share(value) if rule.compares is Compares.LEVEL else f"{100 * value:+.3g} pp"

@@ -8,54 +8,45 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from math import inf, log, sqrt
+from datetime import datetime, timedelta
+from math import inf
 from typing import NamedTuple
 
-from gates.power import Detection, detection_days, divergence, rate_information, ratio_information
-from gates.rules import Against, Reads, Rule, Side, compile, frozen_tests, promised, unsupported  # noqa: A004
-from gates.sequential import Rates, Ratios
+from gates.chances import MOST_LOOKS
+from gates.power import Detection
+from gates.reckoning import DAY, WORST, Reckoned, Stretch, Traffic, seen, soon, until_pass
+from gates.rules import Compares, Reads, Rule, Side, compile, promised, unsupported  # noqa: A004
+from gates.spreads import usual_mean
+from gates.streaks import Streak
+from plans.conditions import Condition
+from plans.hours import Hours, expected
 from plans.schema import Criterion, Metric, Plan
 from plans.timeline import What, timeline
+from rollout.counting import QUANTILES
 from rollout.model import FULL
+
+__all__ = [
+    "DAY",
+    "FAULTS",
+    "Forecast",
+    "Noticed",
+    "Outlook",
+    "Stretch",
+    "Traffic",
+    "assumed",
+    "faulty",
+    "forecast",
+    "usual",
+]
 
 FAULTS = (2.0, 3.0, 5.0, 10.0)
 ASSUMED_SIZE = 20_000
 ERRORS, COMPLAINTS, GOOD = 0.02, 0.001, 0.9
-WORST = 0.99
-DAY = 86_400
-NORMAL_95 = 1.645
-FORECAST = (Ratios, Rates)  # the kinds of test whose growth is known beforehand
-TO_PASS = log(1 / 0.1)  # proof at β = 0.1; simulated medians are 0.5 to 1.2 times the days it gives
-
-
-@dataclass(frozen=True, slots=True)
-class Traffic:
-    """What is taken for granted: units a day, and each metric's rate, in its own terms, while nothing is wrong."""
-
-    daily: float
-    rates: Mapping[str, float]
-
-
-@dataclass(frozen=True, slots=True)
-class Stretch:
-    """A phase with its dates: `exposure` in thousandths of a percent, `controlled` unit-days of control before it."""
-
-    index: int
-    name: str
-    begins: datetime
-    ends: datetime
-    exposure: int
-    controlled: float
-
-    @property
-    def days(self) -> float:
-        """How long it lasts."""
-        return (self.ends - self.begins).total_seconds() / DAY
+FOREVER = 400.0  # days, from which on hours of the week are an average
 
 
 class Noticed(NamedTuple):
-    """A fault of `times` the usual: the metric's `rate` then, days until it is noticed, and units who meet it by then.
+    """A fault of `times` the usual: the metric's `rate` or mean, days until it is noticed, units who meet it by then.
 
     `past` says that the rate lies past the criterion's limit. Units are those at `days.t50` and at `days.t90`.
     """
@@ -69,12 +60,18 @@ class Noticed(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """One criterion in one phase: what it would notice, and the typical days until its `pass` while all is well."""
+    """One criterion in one phase: what it would notice, and the typical days until its `pass` while all is well.
+
+    `broken` says that the usual lies past the limit already. `alarm_days` are those in which half of all healthy
+    rollouts breach it: a promise keeps them away, but looks have none.
+    """
 
     stretch: Stretch
     rule: Rule
     faults: tuple[Noticed, ...]
     pass_days: float
+    broken: bool = False
+    alarm_days: float = inf
 
     @property
     def telling(self) -> Noticed | None:
@@ -84,7 +81,10 @@ class Outlook:
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """A plan's outlooks, phase by phase; `unjudged` says what of the plan has none, and why."""
+    """A plan's outlooks, phase by phase; `unjudged` says what of the plan has none, and why.
+
+    `hours` are those in which units come, of the criteria that expect data in some alone.
+    """
 
     plan: Plan
     traffic: Traffic
@@ -92,12 +92,17 @@ class Forecast:
     rules: tuple[Rule, ...]
     outlooks: tuple[Outlook, ...]
     unjudged: tuple[str, ...]
+    hours: Mapping[str, Hours]
 
 
 def assumed(plan: Plan, daily: int | None = None) -> Traffic:
     """The plan's audience and baselines; else 20,000 units a day, 2 % errors, 0.1 % complaints, 90 % good."""
-    rates = {name: usual(name, metric) for name, metric in plan.metrics.items()}
-    return Traffic(daily or plan.audience.size or ASSUMED_SIZE, rates)
+    per_day = daily or plan.audience.size or ASSUMED_SIZE
+    rates = {
+        name: usual(name, metric) if metric.value is None else usual_mean(plan, name, per_day)
+        for name, metric in plan.metrics.items()
+    }
+    return Traffic(per_day, rates, {name: metric.range for name, metric in plan.metrics.items() if metric.range})
 
 
 def usual(name: str, metric: Metric) -> float:
@@ -116,7 +121,7 @@ def forecast(plan: Plan, submitted: datetime, traffic: Traffic) -> Forecast:
     outlooks = tuple(
         _outlook(plan, rule, stretch, traffic) for stretch in stretches if stretch.exposure for rule in rules
     )
-    return Forecast(plan, traffic, stretches, rules, outlooks, unjudged)
+    return Forecast(plan, traffic, stretches, rules, outlooks, unjudged, _hours(plan))
 
 
 def faulty(usual_rate: float, times: float, *, good: bool) -> float:
@@ -135,13 +140,22 @@ def _rules(plan: Plan) -> tuple[tuple[Rule, ...], tuple[str, ...]]:
     problems: list[str] = []
     for criterion in plan.stop.criteria:
         alone = _judging(plan, [criterion])
-        if found := unsupported(alone):
-            problems += [problem.replace("stop.criteria[0] ", "") for problem in found]
-        elif plan.metrics[criterion.when.metric].value is None and isinstance(compile(alone).rules[0].tests, FORECAST):
+        found = [problem.replace("stop.criteria[0] ", "") for problem in unsupported(alone)]
+        if not found and (why := _unforeseen(compile(alone).rules[0], plan.metrics[criterion.when.metric])):
+            found = [f"`{criterion.text}`: {why}"]
+        problems += found
+        if not found:
             kept.append(criterion)
-        else:
-            problems.append(f"`{criterion.text}`: only shares and their ratios are")
     return (compile(_judging(plan, kept)).rules if kept else ()), tuple(problems)
+
+
+def _unforeseen(rule: Rule, metric: Metric) -> str | None:
+    """Why nothing can be said of a criterion beforehand; None where something can."""
+    if isinstance(rule.tests, Streak) and rule.tests.looks > MOST_LOOKS:
+        return f"the wait for `for: {rule.tests.needed} of {rule.tests.looks}` is worked out up to {MOST_LOOKS} looks"
+    if rule.reads is Reads.VALUE and rule.compares is Compares.DIFFERENCE and metric.baseline is None:
+        return f"how large a difference is depends on the usual mean; give {rule.metric} its `baseline`"
+    return None
 
 
 def _judging(plan: Plan, criteria: list[Criterion]) -> Plan:
@@ -154,78 +168,85 @@ def _judging(plan: Plan, criteria: list[Criterion]) -> Plan:
 def _stretches(plan: Plan, submitted: datetime, daily: float) -> Iterator[Stretch]:
     steps = timeline(plan, submitted)
     begins = [step.at for step in steps if step.what is What.PHASE]
-    controlled = 0.0
+    controlled = treated = 0.0
     for index, (begun, ends) in enumerate(zip(begins, [*begins[1:], steps[-1].at], strict=True)):
-        stretch = Stretch(index, plan.phases[index].name, begun, ends, plan.exposure(index), controlled)
+        stretch = Stretch(index, plan.phases[index].name, begun, ends, plan.exposure(index), controlled, treated)
         yield stretch
-        controlled += daily * stretch.days * (1 - stretch.exposure / FULL)
+        share = stretch.exposure / FULL
+        controlled += daily * stretch.days * (1 - share)
+        treated += daily * stretch.days * share
 
 
 def _outlook(plan: Plan, rule: Rule, stretch: Stretch, traffic: Traffic) -> Outlook:
-    rate = traffic.rates[rule.metric]
-    faults = tuple(_noticed(plan, rule, stretch, traffic, times) for times in FAULTS)
-    growth = _proof_information(rule, stretch, traffic.daily, rate)
-    return Outlook(stretch, rule, faults, TO_PASS / growth if growth else inf)
+    hours = _hours(plan).get(rule.text)
+    past = next(_quantiles(plan, rule), None)
+    threshold = promised(plan) / round(1 - plan.stop.confidence, 12)
+    one = Reckoned(rule, stretch, traffic, threshold, len(plan.phases), past, _open(hours))
+    faults = tuple(_noticed(plan, one, hours, times) for times in FAULTS)
+    alarm = soon(one, one.usual).t50 if isinstance(rule.tests, Streak) else inf
+    passes = _by_calendar(hours, stretch.begins, until_pass(one))
+    broken = _past(rule, seen(one, one.usual))
+    return Outlook(stretch, rule, faults, passes, broken, _by_calendar(hours, stretch.begins, alarm))
 
 
-def _noticed(plan: Plan, rule: Rule, stretch: Stretch, traffic: Traffic, times: float) -> Noticed:
-    before = traffic.rates[rule.metric]
-    rate = _worse(rule, before, times)
-    value = rate if rule.against is Against.NOTHING else rate / before
-    past = value > rule.limit if rule.side is Side.ABOVE else value < rule.limit
-    growth = _information(rule, stretch, traffic.daily, before, rate)
-    alpha = round(1 - plan.stop.confidence, 12)
-    found = detection_days(growth, criteria=promised(plan), alpha=alpha, phases=len(plan.phases))
+def _past(rule: Rule, value: float) -> bool:
+    return value > rule.limit if rule.side is Side.ABOVE else value < rule.limit
+
+
+def _noticed(plan: Plan, one: Reckoned, hours: Hours | None, times: float) -> Noticed:
+    rule, stretch = one.rule, one.stretch
+    rate = _worse(one, times)
+    level = one.read(rate)
     look = plan.stop.check_every.total_seconds / DAY
-    days = Detection(max(found.t50, look), max(found.t90, look))
-    return Noticed(times, rate, past, days, (_units(stretch, traffic, days.t50), _units(stretch, traffic, days.t90)))
+    days = Detection(*(max(_by_calendar(hours, stretch.begins, end), look) for end in soon(one, level)))
+    return Noticed(times, rate, _past(rule, seen(one, level)), days, (_units(one, days.t50), _units(one, days.t90)))
 
 
-def _units(stretch: Stretch, traffic: Traffic, days: float) -> float:
+def _units(one: Reckoned, days: float) -> float:
     """Treated units that come within so many days; whoever comes again is counted once."""
-    return traffic.daily * stretch.exposure / FULL * min(days, 1.0)
+    return one.traffic.daily * one.share * min(days, 1.0)
 
 
-def _worse(rule: Rule, rate: float, times: float) -> float:
+def _worse(one: Reckoned, times: float) -> float:
+    """The metric's rate or mean under a fault of this size; a number stays inside its range."""
+    rule, usual_rate = one.rule, one.traffic.rates[one.rule.metric]
+    if one.past is not None or rule.reads is Reads.VALUE:
+        low, high = one.traffic.bounds.get(rule.metric, (-inf, inf))
+        return min(max(usual_rate * times if rule.side is Side.ABOVE else usual_rate / times, low), high)
     if rule.side is Side.ABOVE:
-        return faulty(rate, times, good=False)
-    return faulty(rate, times, good=True) if rule.reads is Reads.GOOD else rate / times
+        return faulty(usual_rate, times, good=False)
+    return faulty(usual_rate, times, good=True) if rule.reads is Reads.GOOD else usual_rate / times
 
 
-def _information(rule: Rule, stretch: Stretch, daily: float, before: float, rate: float) -> float:
-    """Evidence a day (nats) where treatment's rate is `rate` and control's `before`, both in the metric's own terms."""
-    treated, tests = stretch.exposure / FULL, rule.tests
-    if isinstance(tests, Ratios):
-        if not _frozen(rule, stretch):
-            r0 = tests.breach.r0
-            if rule.side is Side.ABOVE:
-                return ratio_information(daily, before, treated, 1 - treated, rate / before, tolerated=r0)
-            return ratio_information(daily, rate, 1 - treated, treated, before / rate, tolerated=r0)
-        if not stretch.controlled:
-            return 0.0
-        tests = frozen_tests(tests, rule.side, *_bounds(before, stretch.controlled))
-    assert isinstance(tests, Rates)  # noqa: S101 - all others have no forecast
-    counted = rate if rule.counted is rule.reads else 1 - rate
-    return rate_information(daily, treated, counted, tolerated=tests.breach.q0)
+def _quantiles(plan: Plan, rule: Rule) -> Iterator[float]:
+    """The number that a criterion's quantile is held against; nothing for any other criterion."""
+    conditions: Iterator[Condition] = (criterion.when for criterion in plan.stop.criteria)
+    return (one.target.value for one in conditions if one.text == rule.text and one.aggregate in QUANTILES)
 
 
-def _proof_information(rule: Rule, stretch: Stretch, daily: float, rate: float) -> float:
-    """Evidence a day (nats) that the limit is kept, where treatment is as healthy as control."""
-    treated = stretch.exposure / FULL
-    if rule.against is Against.NOTHING or _frozen(rule, stretch):
-        limit = rule.limit * (1 if rule.against is Against.NOTHING else rate)
-        healthy = rate < limit if rule.side is Side.ABOVE else rate > limit
-        return daily * treated * divergence(rate, limit) if healthy and 0 < limit < 1 else 0.0
-    arm, limit = (treated, rule.limit) if rule.side is Side.ABOVE else (1 - treated, 1 / rule.limit)
-    return daily * rate * divergence(arm, arm * limit / (arm * limit + 1 - arm))
+def _hours(plan: Plan) -> dict[str, Hours]:
+    """By criterion, the hours in which its units come; those that come all day are left out."""
+    found = ((criterion.when.text, expected(plan, criterion)) for criterion in plan.stop.criteria)
+    return {text: hours for text, hours in found if hours}
 
 
-def _frozen(rule: Rule, stretch: Stretch) -> bool:
-    """Whether the criterion compares with a rate of earlier phases there."""
-    return stretch.exposure == FULL or (rule.against is Against.HISTORY and stretch.index > 0)
+def _open(hours: Hours | None) -> float:
+    """The seconds of a day in which units come."""
+    if hours is None:
+        return DAY
+    opens, closes = (60 * (60 * at.hour + at.minute) + at.second for at in (hours.window.opens, hours.window.closes))
+    return (closes or DAY) - opens
 
 
-def _bounds(rate: float, n: float) -> tuple[float, float]:
-    """Roughly the 95 % bounds by which control's rate will be frozen, as n unit-days of it will give them."""
-    spread = NORMAL_95 * sqrt(rate * (1 - rate) / n)
-    return max(rate - spread, 0.0), min(rate + spread, WORST)
+def _by_calendar(hours: Hours | None, begins: datetime, days: float) -> float:
+    """How long so many days of traffic take by the calendar, where units come in these hours of the week alone."""
+    if hours is None or not 0 < days < inf:
+        return days
+    if days > FOREVER:
+        return days * 7 / len(hours.window.days)
+    low, high = 0.0, 7.0 * (days + 2)
+    while high - low > 1 / (24 * 60):
+        middle = (low + high) / 2
+        enough = hours.seconds(begins, begins + timedelta(days=middle)) >= days * _open(hours)
+        low, high = (low, middle) if enough else (middle, high)
+    return high

@@ -21,6 +21,7 @@ from rollout.model import FULL
 WIDTH, LEFT, RIGHT = 1280, 230, 40
 TOP, EXPOSURE, LANE, GAP = 96, 190, 34, 44
 LETTER = 6.6  # px of an average letter at 12 px
+NAMED = 27  # letters of a criterion that there is room for
 INK, FAINT, GRID = "#1f2933", "#6b7785", "#e4e8ed"
 BLUE, PALE, GREEN, LIGHT, RED, ROSE = "#2f6fb5", "#cfe0f3", "#2e8b6f", "#bfe3d6", "#c4473a", "#f6d8d4"
 TICKS = (1, 2, 3, 7, 14, 28, 56, 91, 182, 365)
@@ -160,7 +161,7 @@ def _detection(found: Forecast, axis: Axis, top: int) -> Iterator[str]:
     yield _text(24, top - 12, "How soon a fault would be noticed, in each phase from its beginning", "h")
     for row, rule in enumerate(found.rules):
         y = top + row * LANE
-        yield _text(LEFT - 10, y + 19, _fitting(LEFT - 34, rule.text, f"{rule.text[:28]}…"), "e")
+        yield _text(LEFT - 10, y + 19, _fitting(LEFT - 34, rule.text, f"{rule.text[:NAMED]}…"), "e")
         for outlook in found.outlooks:
             if outlook.rule.text == rule.text:
                 yield from _bar(outlook, axis, y)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from itertools import count
@@ -20,7 +20,6 @@ from plans.schema import Plan
 from sluice.errors import RefusedError
 from sluice.sharing import shared
 from sluice.simulate.faults import Fault, Spell, check, spells
-from sluice.simulate.numbers import usual_mean
 from sluice.simulate.outcome import Tally, tally
 from sluice.simulate.stage import Ended, rehearse, starts
 from sluice.simulate.traffic import Stream
@@ -49,8 +48,6 @@ def prepared(plan: Plan, text: str, traffic: Traffic, faults: Sequence[Fault], s
     """A case that can be rehearsed; raises RefusedError for what cannot be judged, or for a fault that cannot be."""
     if problems := unsupported(plan):
         raise RefusedError(f"{plan.name} cannot be rehearsed yet: {'; '.join(problems)}")
-    means = {name: usual_mean(plan, name, traffic.daily) for name, of in plan.metrics.items() if of.value is not None}
-    traffic = replace(traffic, rates={**traffic.rates, **means})
     for fault in faults:
         check(fault, plan, traffic)
     dated = spells(faults, plan, starts(plan, submitted))

@@ -16,11 +16,12 @@ from random import Random
 from typing import NamedTuple, Protocol
 
 from gates.planner import DAY, Traffic
+from gates.spreads import Spread
 from plans.schema import Metric, Plan
 from rollout.counting import MET, Number, numbers
 from rollout.model import FULL, Bucket, Counts, RolloutState
 from sluice.simulate.faults import Kind, Spell, mean_under, rate
-from sluice.simulate.numbers import Spread, counted
+from sluice.simulate.numbers import counted
 
 FINEST = 20_000  # entries of a table at most
 WIDTH = 10  # standard deviations that a table spans to either side

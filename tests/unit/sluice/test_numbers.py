@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 
 from gates.planner import assumed
+from gates.spreads import Spread, usual_mean
 from plans.load import loads
 from plans.schema import Plan
 from sluice.errors import RefusedError
 from sluice.simulate import runs
 from sluice.simulate.faults import parse
-from sluice.simulate.numbers import Spread, usual_mean
+from sluice.simulate.numbers import summed
 from sluice.simulate.outcome import one_json
 from sluice.simulate.runs import prepared
 from tests.unit.sluice.test_simulate import MONDAY
@@ -49,8 +50,8 @@ def plan() -> Plan:
 def test_sums_squares_and_tails_are_those_of_the_distribution(spread: Spread) -> None:
     """Over 3,000 buckets of 40 the mean, the variance and the share past a limit are right within four deviations."""
     random, n, buckets = Random(1), 40, 3_000
-    deviation = spread.deviation if spread.bounds else spread.mean
-    found = [spread.summed(n, random) for _ in range(buckets)]
+    deviation = spread.deviation
+    found = [summed(spread, n, random) for _ in range(buckets)]
     units, total = n * buckets, sum(counts.sum for counts in found)
     assert abs(total / units - spread.mean) < 4 * deviation / sqrt(units)
     second = spread.mean**2 + deviation**2
