@@ -14,7 +14,7 @@ from rollout.approving import standing
 from rollout.describe import effect, many, model, percent, served_exposure, takes_up, title
 from rollout.exposure import declared_stable
 from rollout.findings import headline, labelled, verdict
-from rollout.model import Evidence, Finding, RolloutState, Transition, Verb, Verdict
+from rollout.model import Evidence, Finding, RolloutState, Status, Transition, Verb, Verdict
 from rollout.obstacles import current, starved
 
 EVENTS = {
@@ -89,6 +89,16 @@ def look_notices(plan: Plan, state: RolloutState, before: Evidence, after: Evide
     """What to tell of a look that moved nothing: a new breach that only notifies, data that has gone missing."""
     told = {finding.criterion for finding in _alarming(plan, state, before)}
     return tuple(_told_of(plan, finding) for finding in _alarming(plan, state, after) if finding.criterion not in told)
+
+
+def switched(plan: Plan, status: Status, verb: Verb, by: str, reason: str, now: datetime) -> Notice:
+    """What to tell of a flag that is switched while no rollout of it lives: those hear of it who heard of its last."""
+    event = EVENTS[verb]
+    turned = "off for everyone" if verb is Verb.KILL else "on again"
+    ask = "Look" if verb is Verb.KILL else "Nothing to do"
+    line = f"{ask}: {plan.flag} is {turned} since {local(plan, now)}; its last rollout, {plan.name}, is {status}"
+    body = "\n".join(filter(None, (f"{plan.flag}: {event}", reason, f"by {by} at {_iso(now)}")))
+    return _notice(plan, event, line, body)
 
 
 def reminder(plan: Plan, state: RolloutState, now: datetime) -> Notice:

@@ -13,7 +13,8 @@ from plans.schema import Settings
 from rollout.decide import kill, restore
 from rollout.describe import effect
 from rollout.exposure import Flag
-from rollout.model import LIVE, RolloutState, Transition, Verb
+from rollout.model import LIVE, RolloutState, Status, Transition, Verb
+from rollout.notices import switched
 from state import rows
 from state.chain import Line, append
 from state.errors import StaleStateError, UnknownError
@@ -23,6 +24,7 @@ from state.journaling import (
     change_flag,
     lock_flag,
     move,
+    post,
     served_json,
     tell,
     transition_line,
@@ -115,6 +117,8 @@ class Flags(Transactions):
             lines: list[Line] = []
             if live is not None and transition is not None:
                 columns["value"], *lines = self._note(tx, live[1], transition)
+            if live is None:
+                self._tell_of_last(tx, row, verb, by, reason, now)
             revision = None if transition is None else transition.after.revision
             why = Change(now, verb, by, reason, revision, self.process)
             append(tx, self.secrets, (*lines, change_flag(tx, row, why, columns)))
@@ -138,6 +142,15 @@ class Flags(Transactions):
         tell(tx, row.id, plan, transition)
         line = transition_line(tx, row.id, transition, self.process)
         return served_json(plan, transition.after, row.digest), line
+
+    def _tell_of_last(self, tx: Connection, row: Any, verb: Verb, by: str, reason: str, now: datetime) -> None:
+        """Put the notice of a switch in the outbox of the flag's last rollout, as no live one has it."""
+        names = ("id", "plan", "digest", "status", "revision")
+        query = select(*(rollouts.c[name] for name in names)).where(rollouts.c.name == row.rollout)
+        last = tx.execute(query).one_or_none()
+        if last is not None:
+            told = switched(self.parsed(last.digest, last.plan), Status(last.status), verb, by, reason, now)
+            post(tx, last.id, f"f{row.version + 1}", last.revision, now, (told,))
 
     def _effect(self, row: Any, transition: Transition | None, live: tuple[RolloutState, Any] | None) -> str:
         if transition is not None and live is not None:

@@ -51,6 +51,22 @@ def test_a_flag_without_a_live_rollout_can_be_killed(store: Store) -> None:
     assert Status.COMPLETED == store.rollout("search-v2").state.status
 
 
+def test_a_switch_without_a_live_rollout_is_told_to_those_who_heard_of_the_last(store: Store) -> None:
+    """A kill long after a rollout, and its end, reach the log and the channels of that plan; nothing is told twice."""
+    now = finished(store, "search-v2", "search")
+    for notice in store.outbox_pending():
+        store.delivered(notice.id)
+    store.kill("search", "oncall", "smoke", now)
+    store.kill("search", "oncall", "smoke", now)
+    store.restore("search", "oncall", "", now)
+    killed, restored = store.outbox_pending()
+    assert ("killed", "search-v2", "search") == (killed.event, killed.rollout, killed.flag)
+    assert killed.title.startswith("Look: search is off for everyone since ")
+    assert killed.title.endswith("; its last rollout, search-v2, is completed")
+    assert "smoke\nby oncall at " in killed.body
+    assert ("restored", True) == (restored.event, restored.title.startswith("Nothing to do: search is on again since "))
+
+
 def test_a_killed_flag_stays_off_under_a_new_rollout(store: Store) -> None:
     """A submit does not lift a switch."""
     now = finished(store, "search-v2", "search")
