@@ -9,10 +9,11 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from gates.sources import Reading, Request, Source, SourceError
-from gates.sources.windows import Span, windows
+from gates.sources.windows import Span, earlier, windows
 from plans.schema import Metric, Plan
 from plans.timeline import bucket_seconds
 from rollout.counting import EVENTS
+from rollout.model import NOT_STARTED
 from state.transitions import Epoch
 
 AT_ONCE = 8
@@ -50,10 +51,17 @@ def closed(sources: Mapping[str, Source], names: Sequence[str], now: datetime) -
 def request_of(
     name: str, plan: Plan, metrics: Mapping[str, Metric], epochs: Sequence[Epoch], after: Cursor, until: datetime
 ) -> Request:
-    """The question for one rollout: every closed bucket behind the cursor in which there were cohorts."""
+    """The question for one rollout: every closed bucket behind the cursor in which there were cohorts.
+
+    Before the first of them has closed it is asked how control's counts scattered until then; once, because what the
+    gate was told of it is in its memory from there on.
+    """
     width = timedelta(seconds=bucket_seconds(plan))
     spans = [_span(epoch) for epoch in epochs if epoch.counted]
-    return Request(rollout=name, metrics=metrics, windows=windows(spans, width, after, until))
+    found = windows(spans, width, after, until)
+    if not found and after is None and spans:
+        found = earlier(spans[0].start, width, until)
+    return Request(rollout=name, metrics=metrics, windows=found)
 
 
 def ask(sources: Mapping[str, Source], questions: Sequence[Question], seconds: float = SECONDS) -> list[Reading]:
@@ -89,6 +97,8 @@ async def _one(source: Source | None, question: Question, turn: asyncio.Semaphor
     except Exception as error:  # a source with a fault must not leave other rollouts unwatched
         logger.exception("source %s failed for %s", question.source, question.request.rollout)
         return _problem(question, f"failed: {type(error).__name__}")
+    if question.request.windows[-1].phase == NOT_STARTED:
+        return Reading(buckets=reading.buckets)  # what is not known of the past is no problem of the present
     told = {metric: f"{question.source}: {words}" for metric, words in reading.problems.items()}
     return Reading(buckets=reading.buckets, problems=told)
 

@@ -7,9 +7,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from gates.sources import Window
+from rollout.model import NOT_STARTED
 
 MOST = 144
 """Windows of one question, the newest: half a day of five minutes, caught up with after an outage."""
+BEFORE = 240
+"""Windows from before a rollout, by which it is told how control's counts scatter: 20 hours of five minutes."""
+BEFORE_EPOCH = -1
 SHORTEST = timedelta(seconds=60)
 """A shorter remainder of a bucket is left out: between two scrapes there is nothing to be counted."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -39,6 +43,24 @@ def windows(
         if window.length >= least
     ]
     return tuple(found[-MOST:])
+
+
+def earlier(begun: datetime, width: timedelta, until: datetime) -> tuple[Window, ...]:
+    """The last windows before a rollout began, when everybody had stable: whole buckets that end by `until`."""
+    last = begun - (begun - EPOCH) % width
+    starts = (last - number * width for number in range(BEFORE, 0, -1))
+    return tuple(
+        Window(
+            start=start,
+            end=start + width,
+            epoch=BEFORE_EPOCH,
+            phase=NOT_STARTED,
+            exposure=0,
+            settings_epoch=0,
+        )
+        for start in starts
+        if start + width <= until
+    )
 
 
 def _cut(span: Span, width: timedelta, after: tuple[datetime, int] | None, until: datetime) -> Iterator[Window]:

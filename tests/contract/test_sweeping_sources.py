@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from random import Random
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -17,10 +18,12 @@ from flows.collect import Counted, Wanted, from_events, from_sources
 from flows.guard import sweep
 from flows.house import House
 from flows.pace import Pace
-from gates.sources import Reading, Request, Source
+from gates.judge import Memory
+from gates.sources import Reading, Request, Source, Window
 from gates.sources.config import configured
 from gates.sources.opening import open_sources
-from gates.sources.windows import Span, windows
+from gates.sources.windows import BEFORE, Span, windows
+from plans.known import Known
 from plans.schema import Metric
 from rollout.model import Bucket, Counts, Finding, Status, Verdict
 from state.clock import Clock
@@ -92,7 +95,7 @@ def world(web: WebServer, tmp_path: Path) -> World:
     known = configured({"sources": tables | {"gone": tables["broken"]}}).known()
     for name in ("healthy", "faulty", "broken", "gone"):
         submit(store, PLAN.format(name=name), "test", START, known=known)
-        advance(store, clock, name, collect)
+        advance(store, clock, name, from_events(Events(store, clock)))
     return made
 
 
@@ -164,6 +167,28 @@ def test_buckets_of_two_sources_become_one_once_both_are_closed(world: World) ->
     assert [{"mine", "error_rate"}, {"mine", "error_rate"}] == [set(bucket.counts) for bucket in joined[0].buckets]
 
 
+def test_what_a_source_counted_before_the_start_tells_how_its_counts_scatter(world: World) -> None:
+    """Asked for once, at the start: each event counted four times weakens the evidence by as much, from then on."""
+    source = _Bursts()
+    house = _with(world, "bursts", source)
+    scatter = _power(world)
+    assert scatter == pytest.approx(1 / 4, rel=0.4)
+
+    world.at += timedelta(minutes=16)
+    sweep(house)
+    assert scatter == _power(world)
+    assert [BEFORE, 3] == source.asked
+    assert f"({BEFORE} buckets before the start)" in world.finding("bursts").reason
+    assert Counts(12, 1_200) == world.finding("bursts").control
+
+
+def test_a_source_that_knows_nothing_of_the_past_tells_no_problem_of_the_present(world: World) -> None:
+    """No series, no rows, no answer for then: the dispersion stays unknown, and the words say nothing else."""
+    _with(world, "new", _New())
+    assert "no such series" not in world.finding("new").reason
+    assert _power(world, "new") is None
+
+
 def test_a_source_with_a_fault_or_without_an_answer_holds_up_nobody() -> None:
     """An exception that nobody foresaw and an answer that never comes are problems of those who asked."""
     request = Request(
@@ -178,6 +203,63 @@ def test_a_source_with_a_fault_or_without_an_answer_holds_up_nobody() -> None:
     assert 1 == len(readings[2].buckets)
 
 
+def _with(world: World, name: str, source: Source) -> House:
+    """A house that has one source more, and a rollout of that name, started, that counts in it."""
+    house = replace(world.house, collect=from_sources(world.house.collect, world.store, {name: source}))
+    submit(world.store, PLAN.format(name=name), "test", START, known=Known(frozenset({name})))
+    advance(world.store, house.clock, name, house.collect)
+    return house
+
+
+def _power(world: World, name: str = "bursts") -> float | None:
+    """To which power the evidence of a rollout's criterion is taken."""
+    memory = Memory.from_json(world.store.rollout(name).memory or "")
+    return memory.records[0].known.power
+
+
+class _Bursts:
+    """A hundred units a bucket with a bad one now and then, each of which is counted four times."""
+
+    delay = timedelta(0)
+
+    def __init__(self) -> None:
+        self.asked: list[int] = []
+        self.random = Random(1)
+
+    async def counts(self, request: Request) -> Reading:
+        """Nobody has the candidate before the start."""
+        self.asked += [len(request.windows)] if request.windows else []
+        return Reading(buckets=tuple(self._bucket(request, window) for window in request.windows))
+
+    def _bucket(self, request: Request, window: Window) -> Bucket:
+        begun = window.exposure > 0
+        bad = 1 if begun else sum(self.random.random() < 0.05 for _ in range(100))
+        both = (Counts(4, 400) if begun else Counts(), Counts(4 * bad, 400))
+        return _filled(window, dict.fromkeys(request.metrics, both))
+
+
+class _New:
+    """A source that was set up today."""
+
+    delay = timedelta(0)
+
+    async def counts(self, request: Request) -> Reading:
+        """Nothing, and why."""
+        return Reading(problems=dict.fromkeys(request.metrics, "for control: has no such series"))
+
+
+def _filled(window: Window, counts: Mapping[str, tuple[Counts, Counts]]) -> Bucket:
+    return Bucket(
+        start=window.start,
+        end=window.end,
+        epoch=window.epoch,
+        phase=window.phase,
+        exposure=window.exposure,
+        settings_epoch=window.settings_epoch,
+        counts=counts,
+    )
+
+
 class _Telling:
     """Two bad of ten, always."""
 
@@ -186,20 +268,7 @@ class _Telling:
     async def counts(self, request: Request) -> Reading:
         """A bucket for each window."""
         counts = dict.fromkeys(request.metrics, (Counts(2, 10), Counts(2, 10)))
-        return Reading(
-            buckets=tuple(
-                Bucket(
-                    start=window.start,
-                    end=window.end,
-                    epoch=window.epoch,
-                    phase=window.phase,
-                    exposure=window.exposure,
-                    settings_epoch=window.settings_epoch,
-                    counts=counts,
-                )
-                for window in request.windows
-            )
-        )
+        return Reading(buckets=tuple(_filled(window, counts) for window in request.windows))
 
 
 class _Faulty(_Telling):

@@ -17,8 +17,9 @@ from gates.sources.addresses import permitted
 from gates.sources.config import ConfigError, Sources, configured
 from gates.sources.http import pointed
 from gates.sources.opening import from_folder, open_sources, secret_of, usable
-from gates.sources.windows import MOST, Span, windows
+from gates.sources.windows import BEFORE, MOST, Span, earlier, windows
 from plans.load import check
+from rollout.model import NOT_STARTED
 from tests.markdown import ROOT, blocks
 
 QUERY = "select count(*) from told where variant = :variant and at >= :since and at < :until"
@@ -246,6 +247,17 @@ def test_windows_follow_each_other_without_gap_or_overlap(cuts: list[int], until
 def cell(at: datetime) -> int:
     """The number of a cell of the grid."""
     return (at - datetime(1970, 1, 1, tzinfo=UTC)) // FIVE
+
+
+def test_windows_before_a_rollout_are_whole_and_end_with_it() -> None:
+    """As many cells of the grid as are needed, nobody exposed; the last is left out while it may still change."""
+    begun = BEGIN + timedelta(minutes=7)
+    found = earlier(begun, FIVE, begun)
+    assert BEFORE == len(found)
+    assert found[-1].end == BEGIN + FIVE - (BEGIN - datetime(1970, 1, 1, tzinfo=UTC)) % FIVE
+    assert all(one.end == other.start for one, other in pairwise(found))
+    assert {(-1, NOT_STARTED, 0)} == {(window.epoch, window.phase, window.exposure) for window in found}
+    assert found[:-1] == earlier(begun, FIVE, found[-1].end - timedelta(seconds=1))
 
 
 def test_a_long_silence_is_caught_up_with_from_its_newest_end() -> None:
