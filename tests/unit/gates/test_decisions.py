@@ -23,14 +23,14 @@ DECIDE = {"ship": "accuracy >= control + 2pp", "revert": "accuracy < control", "
 
 def deciding(**decide: str) -> Gate:
     """The gate of a plan whose second phase decides."""
-    plan = rollout_plan(RAMP, "error_rate > 2x control").model_dump(by_alias=True, mode="json")
+    plan = rollout_plan(RAMP, "error_rate > 2x control").model_dump(by_alias=True, mode="json", exclude_defaults=True)
     plan["phases"][1]["decide"] = DECIDE | decide
     return compile(Plan.model_validate(plan))
 
 
 def tuning(**tune: str) -> Gate:
     """The gate of a plan with a confidence-threshold tree."""
-    plan = rollout_plan(RAMP, "accuracy < 85%").model_dump(by_alias=True, mode="json")
+    plan = rollout_plan(RAMP, "accuracy < 85%").model_dump(by_alias=True, mode="json", exclude_defaults=True)
     plan["tune"] = [TUNE | tune]
     return compile(Plan.model_validate(plan))
 

@@ -51,6 +51,22 @@ def test_control_without_a_bad_event_is_judged_by_counts_and_never_divided() -> 
     assert "vs control 0/4,500 (0.0 %); evidence" in finding.reason
 
 
+@pytest.mark.parametrize(("tolerate", "verdict"), [(1.1, Verdict.BREACH), (2.0, Verdict.INSUFFICIENT)])
+def test_what_a_plan_tolerates_decides_between_equal_counts(tolerate: float, verdict: Verdict) -> None:
+    """A steady 1.9x under a limit of 2x: past 1.1x it is established, and up to the limit itself nothing is."""
+    rule = gate({"when": RATIO, "tolerate": tolerate})
+    finding = look(rule, [bucket(i, (19, 500), (90, 4_500)) for i in range(40)])
+    assert (verdict, tolerate, 2.0) == (finding.verdict, finding.tolerated, finding.limit)
+    assert finding.seen == pytest.approx(1.9)
+
+
+def test_nobody_bad_anywhere_is_neither_a_breach_nor_divided() -> None:
+    """0 of 500 against 0 of 4,500 is no ratio, and says nothing against the candidate."""
+    finding = look(gate(RATIO), [bucket(i, (0, 500), (0, 4_500)) for i in range(40)])
+    assert (finding.verdict, finding.seen) == (Verdict.INSUFFICIENT, None)
+    assert finding.evidence <= 1.0
+
+
 def test_a_healthy_rollout_is_insufficient() -> None:
     """Equal rates give neither a breach nor, unasked, a pass."""
     finding = look(gate(RATIO), [bucket(i, *HEALTHY) for i in range(100)])

@@ -157,7 +157,7 @@ def test_metrics_of_every_source_are_judged_alike() -> None:
 
 def test_trees_and_decisions_are_rules_behind_the_criteria() -> None:
     """Each with its role and its place in the plan; only what may revert by itself shares the promise."""
-    plan = rollout_plan(RAMP, "accuracy < 85%").model_dump(by_alias=True, mode="json")
+    plan = rollout_plan(RAMP, "accuracy < 85%").model_dump(by_alias=True, mode="json", exclude_defaults=True)
     plan["phases"][1]["decide"] = {
         "ship": "accuracy >= control + 2pp",
         "revert": "accuracy < control",
@@ -182,7 +182,7 @@ def test_trees_and_decisions_are_rules_behind_the_criteria() -> None:
 @pytest.mark.parametrize(("word", "limit"), [("when", "> 0%"), ("keep_if", "< 100%"), ("when", "> 0.5x control")])
 def test_a_limit_of_a_tree_that_cannot_be_judged_is_named_with_its_place(word: str, limit: str) -> None:
     """As a criterion's is."""
-    plan = rollout_plan(RAMP, "accuracy < 85%").model_dump(by_alias=True, mode="json")
+    plan = rollout_plan(RAMP, "accuracy < 85%").model_dump(by_alias=True, mode="json", exclude_defaults=True)
     plan["tune"] = [TUNE | {word: limit}]
     (problem,) = unsupported(Plan.model_validate(plan))
     assert problem.startswith(f"tune[0].{word} `error_rate {limit}`: ")

@@ -86,7 +86,7 @@ def test_an_established_breach_outranks_a_wrong_split() -> None:
 
 def test_a_wrong_split_never_ships() -> None:
     """What a test phase established is invalid with it."""
-    plan = rollout_plan(RAMP, "error_rate > 5%").model_dump(by_alias=True, mode="json")
+    plan = rollout_plan(RAMP, "error_rate > 5%").model_dump(by_alias=True, mode="json", exclude_defaults=True)
     plan["phases"][1]["decide"] = {"ship": "accuracy >= control + 2pp", "revert": "accuracy < control"}
     rules = compile(Plan.model_validate(plan))
     better = {"accuracy": (Counts(50, 500), Counts(500, 4_500))}
@@ -115,6 +115,26 @@ def test_an_overruled_hold_tests_the_split_afresh() -> None:
     memory, evidence = judge(rules, memory, resumed, state(settings_epoch=2), after(25), NAMES)
     assert memory.met[:2] == (500, 4_500)
     assert evidence.findings[0].verdict is Verdict.INSUFFICIENT
+
+
+def test_a_resume_after_an_aborted_wrong_split_begins_everything_afresh() -> None:
+    """Abort, then resume: no unit of before counts, no evidence of before stands, and control's past is kept.
+
+    Buckets of the old promise that are told late change nothing of that.
+    """
+    rules = gate("error_rate > 2x control")
+    memory, evidence = judge(rules, None, arriving(70, 930), state(), after(20), NAMES)
+    assert evidence.findings[0].verdict is Verdict.INVALID
+    again = state(promise=7, epoch=7, settings_epoch=7)
+    late = arriving(70, 930, looks=2, start=20)
+    memory, evidence = judge(rules, memory, late, again, after(23), NAMES)
+    assert (memory.met[:2], evidence.findings[0].verdict) == ((0, 0), Verdict.NO_DATA)
+    onward = arriving(100, 900, looks=5, start=30, epoch=7, settings_epoch=7)
+    memory, evidence = judge(rules, memory, onward, again, after(35), NAMES)
+    (finding,) = evidence.findings
+    assert (memory.met[:2], finding.verdict) == ((500, 4_500), Verdict.INSUFFICIENT)
+    assert (finding.treatment, finding.samples, evidence.promise) == (Counts(10, 500), 500, 7)
+    assert memory.records[0].known.past_total == 27 * 900
 
 
 def test_units_met_survive_json_and_batching() -> None:
