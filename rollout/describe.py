@@ -17,8 +17,9 @@ from rollout import approving, lists
 from rollout.blocks import blocks
 from rollout.exposure import declared_stable
 from rollout.findings import silence
+from rollout.incidents import in_force
 from rollout.model import FALLEN, FULL, Counts, Evidence, Finding, RolloutState, Status, Verb
-from rollout.obstacles import Block, Code, holding, incident_words
+from rollout.obstacles import Block, Code, holding
 from rollout.proposing import shown
 from rollout.schedule import due
 from rollout.tuning import observation_blocks
@@ -209,8 +210,8 @@ def _running_name(plan: Plan, state: RolloutState, evidence: Evidence, now: date
     lead = f"{title(plan.phases[state.phase].name)} · {percent(state.exposure)}"
     if state.killed:
         return f"{lead} · killed"
-    if declared := incident_words(plan, state, now):
-        return f"{lead} · {declared}"
+    if declared := in_force(state.incident, now):
+        return f"{lead} · incident: no growth until {local(plan, declared.over_at)}"
     if observing := next(observation_blocks(plan, state), None):
         return f"{lead} · {observing.text}"
     if missing := next(holding(plan, state, evidence), None):

@@ -245,6 +245,8 @@ def _lasting(plan: Plan, state: RolloutState, now: datetime) -> Declared | None:
 
 
 def _sentence(words: str) -> str:
+    """`since …: no growth until … (why)` behind the incident's own name."""
+    words = words.removeprefix("incident ")
     return f"{words[0].upper()}{words[1:]}."
 
 

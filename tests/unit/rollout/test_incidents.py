@@ -157,7 +157,7 @@ def test_an_incident_is_said_wherever_growth_is_looked_for() -> None:
     words = "incident since Mon 14 Dec 09:00: no growth until Mon 14 Dec 11:00 (the database is down)"
     found = [(one.code, one.text, one.clears) for one in blocks(PLAN, beta, evidence(beta, MONDAY), MONDAY)]
     assert (Code.INCIDENT, words, "by itself") in found
-    assert f"Beta · 10 % · {words}" == state_name(PLAN, beta, Evidence(), MONDAY)
+    assert "Beta · 10 % · incident: no growth until Mon 14 Dec 11:00" == state_name(PLAN, beta, Evidence(), MONDAY)
     entries = agenda(PLAN, beta, Evidence(), MONDAY, MONDAY + DAY)
     assert [(words, MONDAY, MONDAY + 2 * HOUR)] == [(e.text, e.at, e.until) for e in entries if e.kind is Kind.INCIDENT]
     assert not [e for e in entries if e.kind is Kind.ADJUST and e.at < MONDAY + 2 * HOUR]
