@@ -139,5 +139,8 @@ def _note(rollout: Rollout) -> None:
     """Say which metrics are not here, because somebody else keeps their history."""
     elsewhere = sorted(f"{name} ({m.source})" for name, m in rollout.plan.metrics.items() if m.source != EVENTS)
     if elsewhere:
-        text = f"note: not in the store, because their source keeps them: {', '.join(elsewhere)}"
+        text = (
+            f"note: buckets of {', '.join(elsewhere)} are not kept here, because their source has them; "
+            f"their sums at each decision are in `sluice history {rollout.name} --json`"
+        )
         render.console(stderr=True).print(text, style="yellow")

@@ -18,6 +18,7 @@ from rich.tree import Tree
 
 Json = Mapping[str, Any]
 PLAIN_WIDTH = 80
+FALLEN = {"reverted", "disabled"}
 STATUS_STYLES = {
     "running": "green",
     "completed": "green",
@@ -161,6 +162,8 @@ def _facts(rollout: Json) -> Iterator[tuple[str, str]]:
         yield "approval", line
     if rollout.get("proposal"):
         yield "amendment", _amendment(rollout["proposal"])
+    if rollout["phase"] and rollout["status"] not in FALLEN and not rollout["exposure"]:
+        yield "A/A", f"nobody is exposed yet: sluice aa {rollout['name']} tries the criteria on imaginary cohorts"
     if rollout["next"]:
         yield "next", f"{words(rollout['next']['what'])} · {_utc(rollout['next']['at'])}"
     yield "revision", str(rollout["revision"])
