@@ -34,7 +34,10 @@ class Format(StrEnum):
 
 
 class Row(NamedTuple):
-    """One metric of one cohort in one bucket; `exposure` is in percent, `epoch` the revision that began it."""
+    """One metric of one cohort in one bucket; `exposure` is in percent, `epoch` the revision that began it.
+
+    `incident` is the number of the one that the bucket begins in, 0 where it begins in none.
+    """
 
     start: datetime
     end: datetime
@@ -48,6 +51,7 @@ class Row(NamedTuple):
     total: int
     sum: float
     squares: float
+    incident: int
 
 
 def evidence(
@@ -62,7 +66,8 @@ def evidence(
     """The buckets that a rollout was judged by, a row per metric and cohort.
 
     Columns: start, end (UTC), epoch, phase, exposure (percent),
-    settings_epoch, metric, cohort, bad, total; of numbers also sum and squares.
+    settings_epoch, metric, cohort, bad, total; of numbers also sum and squares;
+    incident, the number of the one that it begins in, else 0.
     A bucket is as it was when it was closed.
     """
     if format_ is Format.PARQUET and out is None:
@@ -97,10 +102,11 @@ def told(rollout: Rollout, buckets: Sequence[Bucket]) -> Iterator[Row]:
     for bucket in buckets:
         phase = "" if bucket.phase == NOT_STARTED else rollout.plan.phases[bucket.phase].name
         shared = (bucket.start, bucket.end, bucket.epoch, phase, bucket.exposure / 1000, bucket.settings_epoch)
+        incident = next((one.number for one in rollout.incidents if one.spans(bucket.start)), 0)
         for metric, counts in bucket.counts.items():
             for cohort, counted in zip((Cohort.TREATMENT, Cohort.CONTROL), counts, strict=True):
                 sums = (counted.sum, counted.squares)
-                yield Row(*shared, metric, str(cohort), counted.bad, counted.total, *sums)
+                yield Row(*shared, metric, str(cohort), counted.bad, counted.total, *sums, incident)
 
 
 def as_csv(rows: Sequence[Row]) -> str:
@@ -120,7 +126,7 @@ def as_parquet(rows: Sequence[Row]) -> bytes:
     except ModuleNotFoundError as error:
         raise RefusedError(f"Parquet is written by pyarrow, which is not installed; {REMEDY}") from error
     instant, whole, word, real = pa.timestamp("us", tz="UTC"), pa.int64(), pa.string(), pa.float64()
-    kinds = (instant, instant, whole, word, real, whole, word, word, whole, whole, real, real)
+    kinds = (instant, instant, whole, word, real, whole, word, word, whole, whole, real, real, whole)
     columns = [pa.array(column, kind) for column, kind in zip(_columns(rows), kinds, strict=True)]
     sink = pa.BufferOutputStream()
     parquet.write_table(pa.table(columns, names=list(Row._fields)), sink)

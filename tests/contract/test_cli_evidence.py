@@ -41,7 +41,7 @@ stop: {criteria: [error_rate > 2x control, accuracy < 80%]}
 ends_below_100: true
 """
 COLUMNS = ["start", "end", "epoch", "phase", "exposure", "settings_epoch", "metric", "cohort", "bad", "total"]
-COLUMNS += ["sum", "squares"]
+COLUMNS += ["sum", "squares", "incident"]
 
 Sluice = Callable[..., Result]
 

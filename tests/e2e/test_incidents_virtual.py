@@ -12,6 +12,7 @@ from flows.collect import from_events
 from gates.judge import settle
 from plans.load import loads
 from rollout.model import FULL, Bucket, Counts, RolloutState, Status, Verb, Verdict
+from sluice.evidence import judged, told
 from sluice.replay import replayed
 from state.clock import Clock, HandClock
 from state.database import connect, migrate
@@ -68,6 +69,8 @@ def test_a_shared_outage_at_100_percent_reverts_nothing_where_somebody_declared_
     findings = store.rollout(NAME).evidence.findings
     assert {Verdict.INSUFFICIENT} == {finding.verdict for finding in findings}
     assert all("24 buckets inside incidents left out" in finding.reason for finding in findings)
+    rows = told(store.rollout(NAME), judged(store, NAME))
+    assert 24 == len({row.start for row in rows if row.incident == 1})
     lived(store, hand, 70, HEALTHY, HEALTHY)
     assert Status.COMPLETED is state(store).status
     assert ["sluice"] == [one.ended_by for one in store.incidents()]
