@@ -17,6 +17,17 @@ FLAG = "case-law-ai"
 TEAM = {"targetingKey": "u-1", "email": "pm@example.com"}
 VIP = {"targetingKey": "u-1", "tier": "vip"}
 INSTALL_SECONDS = 180
+STRICT = [
+    "--strict",
+    "--module",
+    "nodenext",
+    "--target",
+    "es2022",
+    "--types",
+    "node",
+    "--erasableSyntaxOnly",
+    "--noEmitOnError",
+]
 
 
 @pytest.fixture(scope="module")
@@ -72,12 +83,27 @@ def test_a_node_application_reads_the_same_flags(node: Path, tmp_path: Path) -> 
     assert ("mine", "TARGETING_KEY_MISSING") == (keyless["value"], keyless["errorCode"])
 
 
+@pytest.fixture(scope="module")
+def programs(node: Path) -> tuple[str, ...]:
+    """The guide's programs: the JavaScript, and what the type checker makes of the TypeScript."""
+    for name in ("app.mjs", "app.ts"):
+        shutil.copy(GUIDE / name, node)
+    done = subprocess.run(["node_modules/.bin/tsc", *STRICT, "app.ts"], cwd=node, capture_output=True, check=False)
+    assert (0, b"") == (done.returncode, done.stdout)
+    return "app.mjs", "app.js"
+
+
 @pytest.mark.parametrize(("pin", "said"), SAID)
-def test_the_program_in_the_documentation_obeys_its_flag(node: Path, pin: str, said: str) -> None:
-    """Printed as it is, the guide's program shows what is pinned and reports what it did."""
-    shutil.copy(GUIDE / "app.mjs", node)
+def test_the_programs_in_the_documentation_obey_their_flag(
+    node: Path, programs: tuple[str, ...], pin: str, said: str
+) -> None:
+    """Printed as they are, the guide's programs show what is pinned and report what they did."""
     with serving("--pin", pin) as (address, printed):
-        command = ["node", "app.mjs", address, "lawyer-1"]
-        done = subprocess.run(command, cwd=node, capture_output=True, text=True, timeout=60, check=False)
-        assert (0, f"{said}\n") == (done.returncode, done.stdout), done.stderr
-        assert ["case-law-ai", "lawyer-1", "request"] == printed.readline().split()
+        for program in programs:
+            command = ["node", program, address, "lawyer-1"]
+            done = subprocess.run(command, cwd=node, capture_output=True, text=True, timeout=60, check=False)
+            assert (0, f"{said}\n") == (done.returncode, done.stdout), done.stderr
+            events = ["request"] if pin == "off" else ["request", "shown"]
+            assert [["case-law-ai", "lawyer-1", event] for event in events] == [
+                printed.readline().split() for _ in events
+            ]
