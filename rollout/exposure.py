@@ -32,12 +32,14 @@ class Variant(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why, in the words of the OpenFeature specification."""
+    """Why, in the words of the OpenFeature specification.
+
+    Never its DISABLED: a client may then take its own default for the value, and would miss the kill switch (ADR 12).
+    """
 
     STATIC = "STATIC"
     TARGETING_MATCH = "TARGETING_MATCH"
     SPLIT = "SPLIT"
-    DISABLED = "DISABLED"
 
 
 class UnitMissingError(Exception):
@@ -125,7 +127,7 @@ def variant(flag: Flag, key: str | None, attributes: Attributes) -> tuple[Varian
     Raises UnitMissingError where the split needs a unit that the context does not have.
     """
     if not flag.enabled:
-        return Variant.OFF, Reason.DISABLED
+        return Variant.OFF, Reason.STATIC
     if not flag.active:
         return _fallback(flag, Reason.STATIC)
     listed = forced(flag, key, attributes)
@@ -186,7 +188,7 @@ def _exposed(flag: Flag, key: str | None, attributes: Attributes) -> bool:
 
 
 def _fallback(flag: Flag, reason: Reason) -> tuple[Variant, Reason]:
-    return (Variant.OFF, Reason.DISABLED) if flag.stable is None else (Variant.STABLE, reason)
+    return Variant.OFF if flag.stable is None else Variant.STABLE, reason
 
 
 def _fits(value: JsonValue, patterns: tuple[str, ...]) -> bool:

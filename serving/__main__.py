@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from serving.guard import loopback
+from serving.http1 import Http1
 from serving.keyring import KeylessError, Lock
 from state.database import url_from_environment
 
@@ -62,7 +63,7 @@ def main(arguments: list[str]) -> int:
         host=options.host,
         port=options.port,
         loop="uvloop",
-        http="httptools",
+        http=Http1,
         ws="none",
         lifespan="on",
         log_level="error",

@@ -44,7 +44,7 @@ def compile_flag(flag: Flag, answer: Choose[T]) -> Compiled[T]:
     The closure raises UnitMissingError where the split needs a unit that the context does not name.
     """
     if not flag.enabled:
-        return _constant(answer(Variant.OFF, Reason.DISABLED))
+        return _constant(answer(Variant.OFF, Reason.STATIC))
     if not flag.active:
         return _constant(_fallback(flag, Reason.STATIC, answer))
     split = _split(flag, answer)
@@ -105,7 +105,7 @@ def _constant(result: T) -> Compiled[T]:
 
 
 def _fallback(flag: Flag, reason: Reason, answer: Choose[T]) -> T:
-    return answer(Variant.OFF, Reason.DISABLED) if flag.stable is None else answer(Variant.STABLE, reason)
+    return answer(Variant.OFF if flag.stable is None else Variant.STABLE, reason)
 
 
 def _split(flag: Flag, answer: Choose[T]) -> Compiled[T]:

@@ -31,6 +31,7 @@ from serving.app import routed
 from serving.asgi import App, Receive, Scope, Send, json_answer, read_body
 from serving.flags import FlagSet
 from serving.guard import Guard, loopback
+from serving.http1 import Http1
 from serving.ofrep import ofrep_app
 from serving.outcomes import BatchError, read, receipt_json
 from sluice import options, plan_files
@@ -80,6 +81,7 @@ def run(plan: Plan, pin: str | None, phase: str | None, settings: Settings, say:
         application(plan, flag, say),
         host=settings.host,
         port=settings.port,
+        http=Http1,
         lifespan="off",
         log_level="error",
         timeout_graceful_shutdown=GRACE_SECONDS,

@@ -49,6 +49,15 @@ def test_broken_requests_get_no_server_error(server: FlagServer, sent: bytes) ->
     assert "SPLIT" == server.evaluate("case-law-ai", targetingKey="u-1")["reason"]
 
 
+def test_an_offer_of_http_2_costs_no_request_its_body(server: FlagServer) -> None:
+    """Java's client makes one with every request over plain HTTP: it is answered as it is."""
+    body = b'{"context": {"targetingKey": "u-1"}}'
+    head = b"POST /ofrep/v1/evaluate/flags/case-law-ai HTTP/1.1\r\nConnection: Upgrade, HTTP2-Settings\r\n"
+    head += b"Content-Length: %d\r\nHost: localhost\r\nHTTP2-Settings: AAEAAEAAAAIAAAABAAMAAABk\r\n" % len(body)
+    answer = raw(server, head + b"Upgrade: h2c\r\nContent-Type: application/json\r\n\r\n" + body)
+    assert b"200" == answer[9:12]
+
+
 def test_a_large_body_is_cut_off(server: FlagServer) -> None:
     """413 on every address that takes a body."""
     for path in ("/ofrep/v1/evaluate/flags", "/v1/track", "/v1/rollouts"):

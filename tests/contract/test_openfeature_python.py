@@ -76,14 +76,14 @@ def test_errors_leave_the_default_and_say_why(client: OpenFeatureClient) -> None
 def test_a_kill_reaches_applications_and_leaves_something_deployed(
     client: OpenFeatureClient, server: FlagServer
 ) -> None:
-    """After kill every user has `enabled` false and stable's values, reason DISABLED; restore brings the split back."""
+    """After kill every user has `enabled` false and stable's values, reason STATIC; restore brings the split back."""
     who = {"by": "pm@example.com", "reason": "false citations"}
     try:
         server.post(f"/v1/flags/{FLAG}/kill", who)
         until(lambda: not client.get_boolean_value(f"{FLAG}.enabled", True, TEAM), "the kill is served", every=0.005)
         details = client.get_object_details(FLAG, {}, TEAM)
         expected = {"enabled": False, "model": "v2.3", "min_confidence": 1.0, "top_k": 3}
-        assert (expected, Reason.DISABLED, "off") == (details.value, details.reason, details.variant)
+        assert (expected, Reason.STATIC, "off") == (details.value, details.reason, details.variant)
     finally:
         server.post(f"/v1/flags/{FLAG}/restore", who)
     until(lambda: client.get_boolean_value(f"{FLAG}.enabled", False, TEAM), "the restore is served", every=0.005)

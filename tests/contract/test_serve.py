@@ -97,7 +97,7 @@ def test_the_program_in_the_documentation_obeys_its_flag(pin: str, said: str) ->
         assert ["case-law-ai", "lawyer-1", "request"] == printed.readline().split()
 
 
-@pytest.mark.parametrize("program", sorted(GUIDE.glob("app.*")), ids=lambda path: path.name)
+@pytest.mark.parametrize("program", sorted(GUIDE.glob("[aA]pp.*")), ids=lambda path: path.name)
 def test_the_guide_prints_the_programs_that_are_run(program: Path) -> None:
     """The page has each file whole."""
     assert program.read_text(encoding="utf-8") in (ROOT / "docs" / "connecting.md").read_text(encoding="utf-8")

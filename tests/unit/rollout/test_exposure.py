@@ -76,13 +76,13 @@ def test_context_values_may_be_anything_json_allows(value: object) -> None:
 def test_a_killed_flag_is_off_for_everyone_on_any_list() -> None:
     """The kill switch outranks the allow list."""
     flag = replace(FLAG, enabled=False, allow=({"user": ("u",)},))
-    assert variant(flag, "u", {}) == (Variant.OFF, Reason.DISABLED)
+    assert variant(flag, "u", {}) == (Variant.OFF, Reason.STATIC)
 
 
 def test_a_first_launch_is_off_outside_the_exposure() -> None:
-    """Where stable is off, typed flags carry the candidate's first values, disabled."""
+    """Where stable is off, typed flags carry the candidate's first values."""
     flag = replace(FLAG, stable=None, exposure=0)
-    assert variant(flag, "u", {}) == (Variant.OFF, Reason.DISABLED)
+    assert variant(flag, "u", {}) == (Variant.OFF, Reason.SPLIT)
     assert flag.off_settings == {"model": "v2"}
 
 

@@ -12,7 +12,7 @@ from serving.flags import FlagSet
 from serving.ofrep import FLAGS_PATH, Tally, ofrep_app
 from tests.unit.serving.client import Response, call
 
-REASONS = {"STATIC", "TARGETING_MATCH", "SPLIT", "DISABLED", "UNKNOWN"}
+REASONS = {"STATIC", "TARGETING_MATCH", "SPLIT", "UNKNOWN"}
 ERRORS = {"PARSE_ERROR", "TARGETING_KEY_MISSING", "INVALID_CONTEXT", "GENERAL", "FLAG_NOT_FOUND"}
 
 
@@ -71,9 +71,9 @@ def test_metadata_holds_no_nulls(flag: Flag) -> None:
     [
         ({}, {"targetingKey": "x", "tier": "vip"}, "stable", "TARGETING_MATCH"),
         ({}, {"email": "pm@example.com"}, "candidate", "TARGETING_MATCH"),
-        ({"enabled": False}, {}, "off", "DISABLED"),
+        ({"enabled": False}, {}, "off", "STATIC"),
         ({"active": False}, {}, "stable", "STATIC"),
-        ({"active": False, "stable": None}, {}, "off", "DISABLED"),
+        ({"active": False, "stable": None}, {}, "off", "STATIC"),
         ({"exposure": 100_000}, {}, "candidate", "SPLIT"),
         ({"exposure": 0}, {}, "stable", "SPLIT"),
     ],
