@@ -84,7 +84,7 @@ def written(house: House, message: Message, now: datetime) -> Letter:
         (one,) = told
         return Letter(number, now, one.line, one.lines, one.links, told)
     line, lines = folded([One(one.notice.rollout, one.notice.event, one.line) for one in told])
-    return Letter(number, now, line, lines, (house.board,) if house.board else (), told)
+    return Letter(number, now, line, lines, (house.front,) if house.front else (), told)
 
 
 def backoff(attempt: int, patience: Patience, chance: float) -> timedelta:

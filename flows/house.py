@@ -55,7 +55,8 @@ class Notes:
 class House:
     """Store, clock and sources, with the pace of all loops; `process` is who the journal says did it.
 
-    `board` is the address of the flag server, whose pages show what Prefect's cannot.
+    `board` is the address of the flag server, whose pages show what Prefect's cannot; `public` is where people reach it
+    instead.
     """
 
     store: Store
@@ -68,10 +69,16 @@ class House:
     known: Known = field(default_factory=Known)
     notes: Notes = field(default_factory=Notes)
     board: str | None = None
+    public: str | None = None
+
+    @property
+    def front(self) -> str | None:
+        """Where people find the board; None where no board is known."""
+        return self.public or self.board
 
     def page(self, name: str) -> str | None:
         """The address of a rollout's page on the board; None where no board is known."""
-        return f"{self.board}/rollouts/{name}" if self.board else None
+        return f"{self.front}/rollouts/{name}" if self.front else None
 
     def late(self, name: str, revision: int) -> bool:
         """Whether a step of the schedule has waited too long for its own run; the first call starts the wait."""
@@ -103,4 +110,5 @@ def open_house(process: str) -> House:
         deleted=Deleted(os.environ.get("SLUICE_DELETED_RUN", Deleted.RECREATE)),
         known=from_folder(folder).added(sources.known()),
         board=os.environ.get("SLUICE_BOARD"),
+        public=os.environ.get("SLUICE_PUBLIC_URL", "").rstrip("/") or None,
     )

@@ -161,8 +161,8 @@ def stranded_turn(house: House, opened: Collection[str]) -> None:
 
 
 def beat(house: House, part: str) -> None:
-    """Say that a part works."""
-    house.store.beat(part, house.clock.real())
+    """Say that a part works, and with which Prefect server."""
+    house.store.beat(part, house.clock.real(), os.environ.get("PREFECT_API_URL", ""))
 
 
 def main() -> None:

@@ -43,7 +43,7 @@ class Local(Desk):
             store=store,
             clock=Clock(store),
             environment=settings.environment,
-            prefect=settings.prefect_url,
+            prefect=_prefect(store) or settings.prefect_url,
             known=from_folder(settings.data).added(usable(settings.data).known()),
             key=_key(store, settings.key),
         )
@@ -131,6 +131,12 @@ class Local(Desk):
             return holding(self.key, by)
         name = by or login()
         return Author(name, person) if person or self.store.live_keys() else claiming(name)
+
+
+def _prefect(store: Store) -> str | None:
+    """The Prefect server that the supervisor works with, whatever port this command would have taken it to be on."""
+    beat = store.beats().get(GUARD)
+    return beat.detail if beat else None
 
 
 def _key(store: Store, secret: str | None) -> Key | None:

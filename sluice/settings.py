@@ -27,7 +27,8 @@ PREFECT_PORT = 4200
 class Settings:
     """Where this Sluice keeps its data and listens; `server` and `key` name another one to talk to instead.
 
-    `audit_key` is the file of the secrets that seal the journals, where that is not in the data folder.
+    `public_url` is where people reach the board, where that is not where it listens. `audit_key` is the file of the
+    secrets that seal the journals, where that is not in the data folder.
     """
 
     data: Path = HERE
@@ -39,6 +40,7 @@ class Settings:
     key: str | None = None
     audit_key: str | None = None
     environment: str = "default"
+    public_url: str | None = None
 
     @property
     def url(self) -> str:
@@ -117,6 +119,10 @@ def _port(value: object, place: str) -> int:
 def _checked(settings: Settings) -> Settings:
     if settings.port == settings.prefect_port:
         raise UsageError(f"port {settings.port} is asked for twice; give --port and --prefect-port different numbers")
+    if settings.public_url and not settings.public_url.startswith(("http://", "https://")):
+        raise UsageError(
+            f"public_url {settings.public_url!r} is not an address; write it as https://sluice.example.com"
+        )
     return settings
 
 

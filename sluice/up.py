@@ -188,7 +188,8 @@ def child_environment(settings: Settings, inherited: Mapping[str, str]) -> dict[
     data = settings.data.resolve()
     database = {"SLUICE_DATABASE_URL": settings.database_url} if settings.database_url else {}
     sealed = {"SLUICE_AUDIT_KEY": str(Path(settings.audit_key).resolve())} if settings.audit_key else {}
-    return kept | database | sealed | {
+    public = {"SLUICE_PUBLIC_URL": settings.public_url} if settings.public_url else {}
+    return kept | database | sealed | public | {
         "SLUICE_DATA": str(data),
         "SLUICE_ENVIRONMENT": settings.environment,
         "SLUICE_BOARD": settings.url,

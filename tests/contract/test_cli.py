@@ -349,6 +349,15 @@ def test_a_plan_is_amended_after_its_difference_was_shown(sluice: Sluice, starte
     sluice("amend", "case-law-v24", code=2)
 
 
+def test_prefect_is_where_the_supervisor_found_it(submitted: Any, sluice: Sluice, data: Path) -> None:
+    """`sluice up --prefect-port` is not said again to look at a rollout."""
+    with _store(data) as (store, clock):
+        store.beat("guard", clock.real(), "http://127.0.0.1:4299/api")
+        store.set_run(submitted["name"], "run-1")
+    told = _json(sluice("status", submitted["name"], "--json"))
+    assert "http://127.0.0.1:4299/runs/flow-run/run-1" == told["prefect_url"]
+
+
 def test_a_unit_is_put_on_a_list_by_hand(sluice: Sluice, started: None) -> None:
     """Allowed, then blocked, then served by its bucket again, and `who` says by whom and why."""
     attributes = ("--attr", "tier=standard", "--attr", "email=x@y.test", "--json")

@@ -265,13 +265,13 @@ def test_an_alert_says_what_the_flag_really_serves(world: World, variant: str | 
     begun(world, "search", notify="[log, {slack: [reverted]}]")
     reverted(world, "search")
     with flag_server(variant) as (board, asked):
-        house = replace(world.house, board=board)
+        house = replace(world.house, board=board, public="https://sluice.example.com")
         slack = Recorder()
         letter = tell(house, "slack", slack, AT_ONCE)
     assert letter is not None
     assert words in letter.line
     assert asked[0] == "/ofrep/v1/evaluate/flags/search"
-    assert letter.links == (f"{board}/rollouts/search",)
+    assert letter.links == ("https://sluice.example.com/rollouts/search",)
 
 
 def test_a_flag_that_has_moved_on_is_no_alarm(world: World) -> None:

@@ -100,6 +100,15 @@ def test_loopback_hosts_are_taken(host: str) -> None:
     assert host == read({}, host=host).host
 
 
+def test_people_may_reach_it_elsewhere(tmp_path: Path) -> None:
+    """The address goes to the processes that write links; what is no address is refused."""
+    settings = read({"SLUICE_DATA": str(tmp_path), "SLUICE_PUBLIC_URL": "https://sluice.example.com"}, host="10.0.0.7")
+    told = up.child_environment(settings, {})
+    assert ("https://sluice.example.com", settings.url) == (told["SLUICE_PUBLIC_URL"], told["SLUICE_BOARD"])
+    with pytest.raises(UsageError, match=r"public_url 'sluice\.example\.com' is not an address"):
+        read({"SLUICE_PUBLIC_URL": "sluice.example.com"})
+
+
 def test_one_port_for_both_servers_is_refused() -> None:
     """Said before anything is started."""
     with pytest.raises(UsageError, match="port 4200 is asked for twice"):
