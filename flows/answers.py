@@ -28,15 +28,20 @@ def take_answer(house: House, client: SyncPrefectClient, run: UUID, state: Rollo
     if answer is None:
         return None
     outcome = carried_out(house, state, answer)
-    if not outcome.accepted:
-        approvals.refuse(client, run, state, outcome.why or "")
+    approvals.refuse(client, run, state, outcome.why or "")
     approvals.forget(client, run, state)
     return outcome
 
 
-def carried_out(house: House, state: RolloutState, answer: approvals.Answer) -> Outcome:
-    """The answer made a command; one by nobody that is known, where somebody must be, is refused before that."""
-    verb, seen = Verb(answer.decision), Seen(phase=state.phase, question=state.question)
+def carried_out(house: House, state: RolloutState, answer: approvals.Answer | approvals.Unreadable) -> Outcome:
+    """The answer made a command; one by nobody that is known, where somebody must be, is refused before that.
+
+    A form that was opened before the question was asked anew approves nothing; it still aborts and holds.
+    """
+    if isinstance(answer, approvals.Unreadable):
+        return Outcome(False, state.revision, "", answer.why)
+    question = state.question if answer.question is None else answer.question
+    verb, seen = Verb(answer.decision), Seen(phase=state.phase, question=question)
     try:
         who = clicked(house, verb, answer.approver, answer.code)
     except RefusedError as error:

@@ -6,6 +6,7 @@ the rollout and the number of the question: an answer to an earlier question is 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal
@@ -46,6 +47,14 @@ class Answer(BaseModel):
     reason: str = Field(default="", description="Kept in the journal.", max_length=2000)
     approver: str = Field(default="", title="Your name", description="Kept as claimed: nobody checks it.")
     code: str = Field(default="", title="Your approval code", description="The six digits that your device shows now.")
+    question: int | None = Field(default=None, description="Leave it as it is: an answer counts for this question.")
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """An answer that decides nothing, and why."""
+
+    why: str
 
 
 def keyset(name: str, question: int) -> Keyset:
@@ -75,7 +84,7 @@ def ask(
 ) -> None:
     """Save the form of the open question with the run; nothing is suspended yet."""
     asked = keyset(state.name, state.question)
-    runs.write_input(client, run, asked["schema"], form(codes))
+    runs.write_input(client, run, asked["schema"], form(codes, state.question))
     tell(client, run, plan, state, evidence, page)
 
 
@@ -88,25 +97,37 @@ def tell(
     runs.write_input(client, run, keyset(state.name, state.question)["description"], text)
 
 
-def answer(client: SyncPrefectClient, run: UUID, state: RolloutState) -> Answer | None:
-    """The answer to the open question, None where there is none that can be read."""
+def answer(client: SyncPrefectClient, run: UUID, state: RolloutState) -> Answer | Unreadable | None:
+    """What was answered to the open question; None where nothing was."""
     given = runs.read_input(client, run, keyset(state.name, state.question)["response"])
-    if given is None:
-        return None
+    return None if given is None else read(given)
+
+
+def read(given: object) -> Answer | Unreadable:
+    """An answer as it was typed, or that it decides nothing."""
     try:
         return Answer.model_validate(given)
-    except ValidationError:
-        return None
+    except ValidationError as error:
+        return Unreadable(f"it decides nothing ({error.errors()[0]['msg']}); choose approve, abort or hold")
 
 
 def refuse(client: SyncPrefectClient, run: UUID, state: RolloutState, why: str) -> None:
-    """Keep for the form of the open question why its last answer did not count."""
-    runs.write_input(client, run, _refused(state), why)
+    """Keep for the form of the open question why its last answer did not count; nothing where it did."""
+    if why:
+        runs.write_input(client, run, _refused(state), why)
+    else:
+        runs.drop_input(client, run, _refused(state))
 
 
-def form(codes: Codes) -> dict[str, Any]:
-    """The fields of the question: a code is asked for where there are keys, and the name is then the key's."""
+def form(codes: Codes, question: int) -> dict[str, Any]:
+    """The fields of the question: a code is asked for where there are keys, and the name is then the key's.
+
+    The number of the question travels with the form, so that one that was opened before the question was asked anew
+    still answers the old one.
+    """
     schema = Answer.model_json_schema()
+    number = {key: schema["properties"]["question"][key] for key in ("title", "description")}
+    schema["properties"]["question"] = number | {"type": "integer", "default": question}
     if codes is Codes.NONE:
         del schema["properties"]["code"]
     else:

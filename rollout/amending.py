@@ -73,7 +73,8 @@ def amend(plan: Plan, state: RolloutState, command: Command, now: datetime, why:
         return moved(Verb.PROPOSE, state, now, told, proposal=waiting)
     given = approving.with_yes(approving.amendment(state), command)
     if state.proposal and _approves(command) and not approving.enough(plan, given):
-        return moves.count_yes(state, now, why, proposal=replace(state.proposal, approved_by=given))
+        counted = approving.counted(plan, given, why)
+        return moves.count_yes(state, now, counted, proposal=replace(state.proposal, approved_by=given))
     asking = state.status is Status.AWAITING_APPROVAL
     withdrawn = {"status": Status.RUNNING, "reason": ""} if asking else {}
     agreed = {"digest": digest, "proposal": None, "approved": False, "epoch": state.revision + 1}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -78,6 +78,11 @@ def late(plan: Plan, state: RolloutState, at: datetime) -> str | None:
 def with_yes(ballot: Ballot, command: Command) -> tuple[str, ...]:
     """Everybody who has said yes once this command counts."""
     return (*ballot.given, command.person or command.by)
+
+
+def counted(plan: Plan, given: tuple[str, ...], why: Why) -> Why:
+    """Why, with how far it has come where one yes is not enough."""
+    return replace(why, reason=f"{why.reason} ({tally(plan, given)})") if plan.approvals > 1 else why
 
 
 def enough(plan: Plan, given: tuple[str, ...]) -> bool:

@@ -93,6 +93,7 @@ def carry_out(plan: Plan, state: RolloutState, evidence: Evidence, command: Comm
 
 def _approve(plan: Plan, state: RolloutState, command: Command, now: datetime, why: Why) -> Transition:
     given = approving.with_yes(approving.question(state), command)
+    why = approving.counted(plan, given, why)
     if approving.enough(plan, given):
         return moves.approve(state, now, why, given)
     return moves.count_yes(state, now, why, approved_by=given)

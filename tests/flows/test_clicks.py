@@ -31,7 +31,10 @@ def page(browser: Browser, house: Stage) -> Iterator[Page]:
 
 
 def test_a_person_approves_by_clicking(house: Stage, page: Page) -> None:
-    """Resume opens the question with its evidence; a decision and Submit take the rollout on, in that person's name."""
+    """Resume opens the question with its evidence; a decision and Submit take the rollout on, in that person's name.
+
+    The form sends the number of the question that it showed, so that one that was left open answers no later question.
+    """
     house.submit("clicked", "alpha 1% 2s approval", "ga 100% 1h")
     house.await_badge("clicked", "Waiting for approval: Alpha → General availability")
     run = house.run("clicked")
@@ -45,7 +48,9 @@ def test_a_person_approves_by_clicking(house: Stage, page: Page) -> None:
     reason, name = page.locator("textarea").all()[-2:]
     reason.fill("numbers look fine")
     name.fill("Ana")
-    page.get_by_role("button", name="Submit").click()
+    with page.expect_response("**/resume") as answered:
+        page.get_by_role("button", name="Submit").click()
+    assert '"question":1' in str(answered.value.request.post_data)
     house.await_verb("clicked", "advance")
     approval = next(entry for entry in house.store.journal("clicked") if entry.verb == "approve")
     assert ("Ana (as claimed)", "numbers look fine") == (approval.by, approval.reason)

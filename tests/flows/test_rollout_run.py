@@ -19,6 +19,7 @@ def test_a_rollout_runs_to_its_end_with_one_run_and_one_answer(house: Stage) -> 
     assert house.click_resume("whole", decision="perhaps") == "REJECT"
     assert house.verbs("whole") == ["start", "await_approval"]
     assert house.click_resume("whole", decision="approve", reason="fine", approver="Ana") == "ACCEPT"
+    assert house.click_resume("whole", decision="approve") == "ABORT", "a second Resume finds nothing that is paused"
     house.await_badge("whole", "COMPLETED General availability")
     assert house.verbs("whole") == WHOLE
     entries = {str(entry.verb): entry for entry in house.store.journal("whole")}

@@ -55,7 +55,7 @@ def test_without_keys_a_name_is_a_claim(world: World) -> None:
         codes(world.house),
         clicked(world.house, Verb.APPROVE, "ana", "123456").by,
     )
-    assert "code" not in approvals.form(Codes.NONE)["properties"]
+    assert "code" not in approvals.form(Codes.NONE, 1)["properties"]
 
 
 @pytest.mark.parametrize("verb", ASKED)
@@ -93,7 +93,7 @@ def test_an_answer_without_a_right_code_approves_nothing_and_says_so(world: Worl
     rollout = store.rollout("asked")
     text = approvals.question_text(rollout.plan, rollout.state, rollout.evidence, refused=refused.why)
     assert "The last answer did not count: no such approval code" in text
-    assert "code" in approvals.form(Codes.ASKED)["properties"]
+    assert "code" in approvals.form(Codes.ASKED, 1)["properties"]
     assert carried_out(world.house, state, Answer(decision="approve", approver=ANA, code=right)).accepted
     assert [ANA] == [entry.by for entry in store.journal("asked") if entry.verb is Verb.APPROVE]
 

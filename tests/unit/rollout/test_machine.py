@@ -34,7 +34,14 @@ tune:
     keep_if: "< 5%"
     note_if: "< 5%"
 """
-PLAN = loads(PLAN_TEXT.replace("    hold: 7d\n", TESTED) + TREE)
+VOTES = """\
+approvers: [ana@x, bo@x, cy@x]
+approvals: 2
+requester_may_approve: false
+"""
+ASKED = "approval: {required: true, expires: 5d}"
+PLAN = loads(PLAN_TEXT.replace("    hold: 7d\n", TESTED).replace("approval: required", ASKED) + TREE + VOTES)
+PEOPLE = st.sampled_from(["ana@x", "bo@x", "Ana@x", "cy@x", "eve@x", None])
 STILL = frozenset({Verb.START, Verb.ADVANCE, Verb.COMPLETE, Verb.ADJUST, Verb.DECIDE, Verb.AWAIT_APPROVAL, Verb.TUNE})
 GROWTH = frozenset({Verb.START, Verb.ADVANCE, Verb.COMPLETE, Verb.RESUME})
 ASKS = st.sampled_from(
@@ -61,7 +68,7 @@ class Rollout(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.now: datetime = BEGIN - DAY
-        self.state: RolloutState = initial(PLAN, self.now)
+        self.state: RolloutState = replace(initial(PLAN, self.now), requester="cy@x")
         self.known = Evidence()
         self.journal: list[Transition] = []
         self.commands = 0
@@ -95,12 +102,21 @@ class Rollout(RuleBasedStateMachine):
         if watched and Verdict.BREACH in (verdicts["error_rate"], verdicts["refusals"]):
             assert self.state.status in {Status.REVERTED, Status.DISABLED}
 
-    @rule(ask=ASKS, stale=st.booleans())
-    def a_person_asks(self, ask: tuple[Verb, dict[str, object]], stale: bool) -> None:  # noqa: FBT001
-        """One pass with a command, on the evidence of the last look."""
+    @rule(ask=ASKS, stale=st.booleans(), person=PEOPLE)
+    def a_person_asks(self, ask: tuple[Verb, dict[str, object]], stale: bool, person: str | None) -> None:  # noqa: FBT001
+        """One pass with a command, on the evidence of the last look; nobody is ever kept from aborting."""
         self.commands += 1
         seen = self.state.revision - 1 if stale else None
-        self._pass((command(ask[0], self.commands, args=ask[1], revision=seen),))
+        said = {"args": ask[1], "revision": seen, "person": person, "at": self.now}
+        self._pass((command(ask[0], self.commands, **said),))
+        if ask[0] is Verb.ABORT and not stale:
+            assert not self.state.status.live
+
+    @rule(first=PEOPLE, second=PEOPLE)
+    def two_people_approve(self, first: str | None, second: str | None) -> None:
+        """One after the other, whoever they are known to be."""
+        for person in (first, second):
+            self.a_person_asks((Verb.APPROVE, {}), stale=False, person=person)
 
     @rule()
     def someone_kills_the_flag(self) -> None:
@@ -139,6 +155,12 @@ class Rollout(RuleBasedStateMachine):
             assert not stale
         if step.verb is Verb.ADVANCE and PLAN.phases[before.phase].approval:
             assert before.approved
+        if after.approved and not before.approved:
+            assert {"ana@x", "bo@x"} == {person.casefold() for person in after.approved_by}
+        if step.cause is Cause.SCHEDULE and step.verb is Verb.HOLD:
+            assert before.status is Status.AWAITING_APPROVAL
+            assert before.phase == 0
+            assert self.now >= before.since + 5 * DAY
         if step.verb is Verb.ADVANCE and PLAN.phases[before.phase].decide:
             assert before.approved or before.decided
         self._check_tree(step)
