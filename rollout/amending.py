@@ -62,15 +62,7 @@ def amend(plan: Plan, state: RolloutState, command: Command, now: datetime, why:
     found = changes(plan, state, new)
     told = replace(why, reason=f"{command.reason}: {in_words(found)}")
     if (waits(found) or command.args.get("waits") is True) and not _approves(command):
-        waiting = Proposal(
-            digest=digest,
-            command=command.id,
-            by=command.by,
-            reason=command.reason,
-            at=now,
-            requester=command.person or command.by,
-        )
-        return moved(Verb.PROPOSE, state, now, told, proposal=waiting)
+        return moved(Verb.PROPOSE, state, now, told, proposal=_proposed(digest, command, now))
     given = approving.with_yes(approving.amendment(state), command)
     if state.proposal and _approves(command) and not approving.enough(plan, given):
         counted = approving.counted(plan, given, why)
@@ -79,6 +71,11 @@ def amend(plan: Plan, state: RolloutState, command: Command, now: datetime, why:
     withdrawn = {"status": Status.RUNNING, "reason": ""} if asking else {}
     agreed = {"digest": digest, "proposal": None, "approved": False, "epoch": state.revision + 1}
     return replace(moved(Verb.AMEND, state, now, told, **agreed | withdrawn), plan=new)
+
+
+def _proposed(digest: str, command: Command, now: datetime) -> Proposal:
+    who = command.person or command.by
+    return Proposal(digest=digest, command=command.id, by=command.by, reason=command.reason, at=now, requester=who)
 
 
 def _approves(command: Command) -> bool:

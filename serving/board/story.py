@@ -273,7 +273,7 @@ def line(plan: Plan, entry: JournalEntry) -> Line:
 
 def _next(plan: Plan, state: RolloutState, now: datetime) -> str:
     if lapse := lapsing(plan, state):
-        return f"a person decides by {local(plan, lapse.at)}, else {lapse.then}"
+        return f"a person decides until {local(plan, lapse.at)}, when the question lapses: {lapse.then}"
     step = due(plan, state, now)
     if step is not None:
         return f"{DOING.get(step.what, str(step.what))} {local(plan, step.at)}"
