@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, func, select
+from sqlalchemy import Connection, Select, and_, func, or_, select
 
 from rollout.incidents import Incident, latest, objection, untold, utc
 from rollout.model import Transition
@@ -93,9 +93,10 @@ class Incidents(Transactions):
         return over
 
 
-def incidents(tx: Connection) -> tuple[Incident, ...]:
-    """Every incident, oldest first, in the caller's transaction."""
-    return tuple(_read(tx, _ALL))
+def incidents(tx: Connection, since: datetime | None = None) -> tuple[Incident, ...]:
+    """Every incident that was not over at an instant, oldest first, in the caller's transaction."""
+    ended = _end.c.at
+    return tuple(_read(tx, _ALL if since is None else _ALL.where(or_(ended.is_(None), ended > since))))
 
 
 def about(found: Sequence[Incident], flag: str, since: datetime) -> tuple[Incident, ...]:

@@ -72,7 +72,8 @@ class Sweep(Transactions):
     def live(self, after: int = 0, limit: int | None = None) -> tuple[Live, ...]:
         """Live rollouts in the order of their ids, from the one after `after`."""
         with self.reading() as tx:
-            found, declared = tx.execute(_live(after, limit)).all(), incidents(tx)
+            found = tx.execute(_live(after, limit)).all()
+            declared = _declared(tx, found)
         return tuple(_light(row, declared) for row in found)
 
     def due_for_look(
@@ -83,7 +84,7 @@ class Sweep(Transactions):
         while True:
             with self.reading() as tx:
                 found = tx.execute(_live(after, page).where(rollouts.c.id % shards == shard)).all()
-                declared = incidents(tx)
+                declared = _declared(tx, found)
             if not found:
                 return
             after = found[-1].id
@@ -122,6 +123,11 @@ _PULSE = select(
     select(func.coalesce(func.sum(flags.c.version), 0)).scalar_subquery(),
     select(func.count()).select_from(incident_journal).scalar_subquery(),
 )
+
+
+def _declared(tx: Connection, found: Sequence[Any]) -> tuple[Incident, ...]:
+    """The incidents that any of the rollouts may have met."""
+    return incidents(tx, min(row.submitted for row in found)) if found else ()
 
 
 def _live(after: int, limit: int | None) -> Select[Any]:

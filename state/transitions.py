@@ -55,7 +55,8 @@ class Transitions(Transactions):
     def rollout(self, name: str) -> Rollout:
         """A rollout as it is now; raises UnknownError, naming the nearest."""
         with self.reading() as tx:
-            row, declared = _read(tx, name), incidents(tx)
+            row = _read(tx, name)
+            declared = incidents(tx, row.submitted) if row else ()
         if row is None:
             raise UnknownError("rollout", name, self.names())
         plan, found = self.parsed(row.digest, row.plan), about(declared, row.flag, row.submitted)
