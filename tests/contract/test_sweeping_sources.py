@@ -174,7 +174,9 @@ def test_what_a_source_counted_before_the_start_tells_how_its_counts_scatter(wor
     scatter = _power(world)
     assert scatter == pytest.approx(1 / 4, rel=0.4)
 
-    world.at += timedelta(minutes=16)
+    world.at += timedelta(minutes=2)
+    advance(world.store, house.clock, "bursts", house.collect)
+    world.at += timedelta(minutes=14)
     sweep(house)
     assert scatter == _power(world)
     assert [BEFORE, 3] == source.asked

@@ -23,6 +23,10 @@ CORE = (
     "gates/power.py",
     "gates/planner.py",
     "gates/foresight.py",
+    "gates/reckoning.py",
+    "gates/prospects.py",
+    "gates/chances.py",
+    "gates/spreads.py",
 )
 VAGUE_MODULES = {"utils", "util", "helpers", "helper", "common", "misc", "manager", "service", "base"}
 VAGUE_CLASSES = re.compile(r"(Manager|Service|Helper|Utils?)$")
