@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,6 +16,9 @@ from sluice.options import AsJson, By, Data, Server, person
 from sluice.plan_files import problem_lines
 from sluice.progress import watched
 from sluice.syncing import Asking, Did, opened, synced, without_file
+
+if TYPE_CHECKING:
+    from sluice.client import Client
 
 Json = dict[str, Any]
 LONGEST_LIST = 5
@@ -56,7 +59,7 @@ def sync(
         raise typer.Exit(RefusedError.code)
 
 
-def _synced(sluice: Any, folder: Path, asking: Asking) -> Json:
+def _synced(sluice: Client, folder: Path, asking: Asking) -> Json:
     files = list(checkout.yaml_files(folder))
     plans = [file for file in files if checkout.is_plan(file)]
     read = [opened(file) for file in watched(plans, len(plans), "reading")]
@@ -99,9 +102,9 @@ def _summary(told: Json) -> Iterator[tuple[str, str]]:
     """How many of each; `nothing to do` where nothing is new and nothing is wrong."""
     found = Counter(entry["did"] for entry in told["files"])
     counts = ", ".join(f"{found[did]} {did}" for did in Did if found[did]) or "no plan files"
-    did = "would do" if told["dry_run"] else "done"
+    busy = "would do" if told["dry_run"] else "done"
     idle = "nothing done" if found[Did.REFUSED] else "nothing to do"
-    yield did if NEWS & found.keys() else idle, counts
+    yield busy if NEWS & found.keys() else idle, counts
 
 
 def _some(names: Sequence[str]) -> str:
