@@ -40,8 +40,10 @@ def carried_out(house: House, state: RolloutState, answer: approvals.Answer | ap
     """
     if isinstance(answer, approvals.Unreadable):
         return Outcome(False, state.revision, "", answer.why)
-    question = state.question if answer.question is None else answer.question
-    verb, seen = Verb(answer.decision), Seen(phase=state.phase, question=question)
+    verb, seen = Verb(answer.decision), Seen(phase=state.phase, question=state.question)
+    if verb is Verb.APPROVE and answer.question not in {None, state.question}:
+        stale = f"stale: your answer is to question {answer.question}, {state.name} now asks question {state.question}"
+        return Outcome(False, state.revision, "", stale)
     try:
         who = clicked(house, verb, answer.approver, answer.code)
     except RefusedError as error:
