@@ -14,18 +14,13 @@ settings.register_profile(
 )
 settings.load_profile("suite")
 
-LONGEST = frozenset(
-    {
-        "test_clicks.py",
-        "test_decisions.py",
-        "test_demo.py",
-        "test_killed.py",
-        "test_people.py",
-        "test_rollout_run.py",
-        "test_up.py",
-    }
+LONGEST = (
+    "e2e/test_demo.py",
+    "e2e/test_up.py",
+    "faults/test_killed.py",
+    "flows/",
 )
-"""Files that mostly wait for servers: the others are done beside them."""
+"""What mostly waits for servers: the other files are done beside it."""
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -34,7 +29,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         long = [item for item in items if item.get_closest_marker("campaign")]
         config.hook.pytest_deselected(items=long)
         items[:] = [item for item in items if item not in long]
-    items.sort(key=lambda item: item.path.name not in LONGEST)
+    items.sort(key=lambda item: not item.nodeid.startswith(tuple(f"tests/{path}" for path in LONGEST)))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

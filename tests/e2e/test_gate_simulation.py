@@ -25,7 +25,7 @@ BEFORE_MIDNIGHT = datetime(2026, 12, 1, 23, 45, tzinfo=UTC)  # so that a new day
 STRAIGHT, RAMP = [Stretch(50_000, FORTNIGHT)], [Stretch(10_000, 2), Stretch(50_000, FORTNIGHT)]
 HEALTHY = (STRAIGHT, RAMP, STRAIGHT, STRAIGHT)
 TOGETHER = 250  # rollouts in one store
-REGULARS = Crowd(users=200, daily=28_800, base=0.05, ratio=TOLERATED)
+REGULARS = Crowd(users=100, daily=14_400, base=0.05, ratio=TOLERATED)
 UNLUCKY_FEW = Crowd(users=50, daily=28_800, base=0.1, ratio=TOLERATED, unequal=2, burst=2)
 
 Say = Callable[[str], None]

@@ -250,7 +250,7 @@ COMMANDS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(COMMANDS, min_size=1, max_size=4), st.binary(max_size=60) | st.text(max_size=60))
 def test_nothing_a_client_sends_is_a_server_error(
     desk: Desk, commands: list[dict[str, Any]], noise: bytes | str
