@@ -82,7 +82,7 @@ class Stage:
         self.store = Store(connect(sqlite_url(folder)), "test")
         migrate(self.store.engine)
         self.clock = Clock(self.store)
-        self.api = httpx.Client(base_url=f"http://127.0.0.1:{self.port}/api", timeout=20, trust_env=False)
+        self.api = httpx.Client(base_url=f"http://127.0.0.1:{self.port}/api", timeout=60, trust_env=False)
 
     def start(self, *names: str) -> None:
         """Start processes that do not run; returns once they work."""
