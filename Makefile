@@ -74,7 +74,7 @@ types: setup
 	@$(BIN)/mypy
 
 bench: setup ## measure; BENCH=bench/test_sweep.py measures one thing (wrk is used where installed)
-	@$(BIN)/python -m pytest $(or $(BENCH),bench) -o faulthandler_timeout=0 --benchmark-enable --benchmark-columns=min,median,max,rounds --benchmark-sort=name -q -rs
+	@$(BIN)/python -m pytest $(or $(BENCH),bench) -o faulthandler_timeout=0 --benchmark-enable --benchmark-columns=min,median,max,rounds --benchmark-sort=name -q -rsP
 
 campaign: setup ## the long versions of the tests that the suite runs short
 	@SLUICE_CAMPAIGN=1 $(BIN)/python -m pytest -m campaign
