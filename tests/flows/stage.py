@@ -178,10 +178,16 @@ class Stage:
 
         return until(ended, f"the form {form} was dealt with", seconds=PATIENCE)
 
+    def pages(self, run: dict[str, Any] | None) -> list[dict[str, Any]]:
+        """Every version of every artifact on a run, the newest first."""
+        assert run is not None
+        wanted = {"artifacts": {"flow_run_id": {"any_": [run["id"]]}}, "sort": "CREATED_DESC"}
+        pages: list[dict[str, Any]] = self.post("/artifacts/filter", wanted)
+        return pages
+
     def page(self, run: dict[str, Any]) -> str:
         """The text of the latest artifact of a run."""
-        wanted = {"artifacts": {"flow_run_id": {"any_": [run["id"]]}}, "sort": "CREATED_DESC"}
-        return str(self.post("/artifacts/filter", wanted)[0]["data"])
+        return str(self.pages(run)[0]["data"])
 
     def post(self, path: str, body: dict[str, Any]) -> Any:
         """Call the public API; a server that is busy (503) is asked again, as every client of it has to."""

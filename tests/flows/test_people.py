@@ -152,11 +152,8 @@ def _on_and_asleep(house: Stage, name: str) -> None:
 
 def _pages(house: Stage, name: str) -> dict[str, list[str]]:
     """What each version of each page on a rollout's run says it tells of, the newest first."""
-    run = house.run(name)
-    assert run is not None
-    wanted = {"artifacts": {"flow_run_id": {"any_": [run["id"]]}}, "sort": "CREATED_DESC"}
     found: dict[str, list[str]] = {}
-    for page in house.post("/artifacts/filter", wanted):
+    for page in house.pages(house.run(name)):
         found.setdefault(page["key"], []).append(page["description"])
     return found
 
