@@ -7,7 +7,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def until(condition: Callable[[], T | None], what: str, *, seconds: float = 30.0, every: float = 0.05) -> T:
+def until(condition: Callable[[], T | None], what: str, *, seconds: float = 30.0, every: float = 0.1) -> T:
     """Return the first truthy result of `condition`, asked every `every` seconds.
 
     Raises `AssertionError` naming `what` and the last result once `seconds` have passed.

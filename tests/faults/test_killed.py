@@ -10,7 +10,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from state.database import FILE
-from tests.flows.stage import RUNNER, SERVER, SUPERVISOR, Stage
+from tests.flows.stage import POLITE, RUNNER, SERVER, SUPERVISOR, Stage
 from tests.waiting import until
 
 WITHIN = 5.0
@@ -25,15 +25,15 @@ def test_killed_before_the_commit_and_after_it(house: Stage) -> None:
     house.await_badge("mid", "SCHEDULED Alpha · 1 %")
     house.kill(SUPERVISOR)
     with _no_commits(house):
-        until(lambda: house.children("mid"), "the run wakes for its due step", seconds=180)
-        until(lambda: _waits(house, "mid"), "the run is at its commit", seconds=180)
+        until(lambda: house.children("mid"), "the run wakes for its due step", seconds=180, every=POLITE)
+        until(lambda: _waits(house, "mid"), "the run is at its commit", seconds=180, every=POLITE)
         _kill_children(house, "mid")
     assert house.verbs("mid") == ["start"]
     house.start(SUPERVISOR)
     with _no_commits(house):
-        until(lambda: house.children("mid"), "the run is woken again", seconds=180)
+        until(lambda: house.children("mid"), "the run is woken again", seconds=180, every=POLITE)
         house.kill(SUPERVISOR)
-        until(lambda: _waits(house, "mid"), "the run is at its commit", seconds=180)
+        until(lambda: _waits(house, "mid"), "the run is at its commit", seconds=180, every=POLITE)
         os.killpg(house.processes[SERVER].pid, signal.SIGSTOP)
     house.await_verb("mid", "advance")
     _kill_children(house, "mid")

@@ -25,6 +25,8 @@ from tests.waiting import until
 ROOT = Path(__file__).parents[2]
 PACE = "late=4 lease=6 pending=30 compare=1"
 PATIENCE = 180.0
+POLITE = 0.25
+"""Seconds between two questions to Prefect's API: twenty a second would keep its server from its work."""
 
 SERVER = "server"
 RUNNER = "runner"
@@ -90,9 +92,9 @@ class Stage:
             if name not in self.processes:
                 self.processes[name] = self._spawn(name)
             if name == SERVER:
-                until(self._healthy, "the Prefect server answers", seconds=PATIENCE)
+                until(self._healthy, "the Prefect server answers", seconds=PATIENCE, every=POLITE)
             if name in {RUNNER, WORKER}:
-                until(self._served, f"the {name} asks for runs", seconds=PATIENCE)
+                until(self._served, f"the {name} asks for runs", seconds=PATIENCE, every=POLITE)
             if name == SUPERVISOR:
                 self._await_supervisor()
 
@@ -148,7 +150,10 @@ class Stage:
 
     def await_badge(self, name: str, words: str, seconds: float = PATIENCE) -> None:
         """Wait until the run of a rollout shows these words."""
-        until(lambda: words in self.badge(name), f"{name} shows {words!r}, not {self.badge(name)!r}", seconds=seconds)
+        try:
+            until(lambda: words in self.badge(name), f"{name} shows {words!r}", seconds=seconds, every=POLITE)
+        except AssertionError as late:
+            raise AssertionError(f"{late}; it shows {self.badge(name)!r}") from None
 
     def await_verb(self, name: str, verb: str, seconds: float = PATIENCE) -> None:
         """Wait until a transition is in the journal."""
@@ -176,7 +181,7 @@ class Stage:
             run: dict[str, Any] = self.api.get(f"/flow_runs/{run_id}").json()
             return run if run["state"]["type"] in {"COMPLETED", "FAILED", "CRASHED"} else None
 
-        return until(ended, f"the form {form} was dealt with", seconds=PATIENCE)
+        return until(ended, f"the form {form} was dealt with", seconds=PATIENCE, every=POLITE)
 
     def pages(self, run: dict[str, Any] | None) -> list[dict[str, Any]]:
         """Every version of every artifact on a run, the newest first."""

@@ -19,7 +19,7 @@ def test_an_automation_fires_on_a_rollouts_event(house: Stage) -> None:
         house.submit(name, "alpha 10% 1h", "ga 100% 1h")
         house.await_verb(name, "start")
         step.command(house.store, name, Verb.ABORT, "ana", "enough seen", datetime.now(UTC))
-    fired = until(lambda: _triggered(house, automation["id"]), "the automation fired", seconds=90)
+    fired = until(lambda: _triggered(house, automation["id"]), "the automation fired", seconds=90, every=1)
     assert [one["resource"]["prefect.resource.id"] for one in fired] == [f"prefect.automation.{automation['id']}"]
     told = _events(house, "sluice.rollout.aborted", "sluice.rollout.watched")
     assert [one["payload"]["revision"] for one in told] == [house.store.rollout("watched").state.revision]

@@ -64,7 +64,7 @@ def test_a_bad_plan_that_is_pasted_is_answered_with_every_problem(house: Stage, 
     page.goto(f"/deployments/deployment/{forms['submit-plan']}/run")
     page.locator("textarea").first.fill(text)
     page.get_by_role("button", name="Submit").click()
-    run = until(lambda: _refused(house), "the form has answered", seconds=180)
+    run = until(lambda: _refused(house), "the form has answered", seconds=180, every=1)
     page.goto(f"/runs/flow-run/{run['id']}")
     expect(page.get_by_text(run["state"]["name"]).first).to_be_visible()
     shown = house.page(run)

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from rollout.model import Verb
 from state.step import command
-from tests.flows.stage import RUNNER, SERVER, SUPERVISOR, WORKER, Stage, plan
+from tests.flows.stage import POLITE, RUNNER, SERVER, SUPERVISOR, WORKER, Stage, plan
 from tests.waiting import until
 
 QUIET = ("alpha 1% 1h", "ga 100% 1h")
@@ -21,7 +21,12 @@ def test_cancel_aborts_and_a_resume_gets_a_new_run(house: Stage) -> None:
     old = house.run("cancelled")
     answer = command(house.store, "cancelled", Verb.RESUME, "ana", "false alarm", house.clock.now())
     assert answer.accepted, answer.why
-    until(lambda: house.run("cancelled") != old and "Alpha · 1 %" in house.badge("cancelled"), "a new run", seconds=180)
+    until(
+        lambda: house.run("cancelled") != old and "Alpha · 1 %" in house.badge("cancelled"),
+        "a new run",
+        seconds=180,
+        every=POLITE,
+    )
     new = house.run("cancelled")
     assert old is not None
     assert new is not None
@@ -109,7 +114,12 @@ def test_pages_change_with_what_they_tell_and_tags_name_flag_and_owner(house: St
     _on_and_asleep(house, "paged")
     until(lambda: house.rollout("paged").evidence.findings, "it was looked at", seconds=180)
     seen = f"revision 1: {house.rollout('paged').evidence.findings[0].verdict}"
-    until(lambda: seen in str(_pages(house, "paged").get("paged-evidence")), f"a page tells of {seen}", seconds=60)
+    until(
+        lambda: seen in str(_pages(house, "paged").get("paged-evidence")),
+        f"a page tells of {seen}",
+        seconds=60,
+        every=1,
+    )
     before, looked = _pages(house, "paged"), house.rollout("paged").looked_at
     assert {"paged-timeline", "paged-evidence", "paged-plot", "paged-progress"} == set(before)
     until(lambda: _looks(house, "paged", looked) >= 2, "two more looks", seconds=180)

@@ -15,7 +15,7 @@ def test_a_rollout_runs_to_its_end_with_one_run_and_one_answer(house: Stage) -> 
     house.submit("whole", *THREE)
     house.await_badge("whole", "PAUSED Waiting for approval: Alpha → Beta")
     first = house.run("whole")
-    until(lambda: _has_page(house, "error\\_rate"), "the evidence of a look is on the run", seconds=PATIENCE)
+    until(lambda: _has_page(house, "error\\_rate"), "the evidence of a look is on the run", seconds=PATIENCE, every=1)
     assert house.click_resume("whole") == "REJECT", "a bare Resume advances nothing"
     assert house.click_resume("whole", decision="perhaps") == "REJECT"
     assert house.verbs("whole") == ["start", "await_approval"]
