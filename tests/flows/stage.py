@@ -63,6 +63,20 @@ def _phase(words: str) -> str:
     return f"  - {{name: {name}, expose: {expose}, hold: {hold}{approval}}}"
 
 
+class _Patient(httpx.HTTPTransport):
+    """Asks a server that is busy (503) again, as every client of Prefect has to."""
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        def answered() -> httpx.Response | None:
+            answer = super(_Patient, self).handle_request(request)
+            if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+                return answer
+            answer.close()
+            return None
+
+        return until(answered, f"{request.url.path} answers", seconds=PATIENCE, every=POLITE)
+
+
 class Stage:
     """One data folder with its processes; `store` is the test's own door to what is true."""
 
@@ -84,7 +98,7 @@ class Stage:
         self.store = Store(connect(sqlite_url(folder)), "test")
         migrate(self.store.engine)
         self.clock = Clock(self.store)
-        self.api = httpx.Client(base_url=f"http://127.0.0.1:{self.port}/api", timeout=60, trust_env=False)
+        self.api = httpx.Client(base_url=f"http://127.0.0.1:{self.port}/api", timeout=60, transport=_Patient())
 
     def start(self, *names: str) -> None:
         """Start processes that do not run; returns once they work."""
@@ -195,13 +209,8 @@ class Stage:
         return str(self.pages(run)[0]["data"])
 
     def post(self, path: str, body: dict[str, Any]) -> Any:
-        """Call the public API; a server that is busy (503) is asked again, as every client of it has to."""
-
-        def answered() -> httpx.Response | None:
-            answer = self.api.post(path, json=body)
-            return None if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE else answer
-
-        return until(answered, f"{path} answers", seconds=PATIENCE).raise_for_status().json()
+        """Call the public API."""
+        return self.api.post(path, json=body).raise_for_status().json()
 
     def deploy_to_pool(self) -> None:
         """Register everything to a process work pool, as an operator would."""
