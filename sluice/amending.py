@@ -10,7 +10,7 @@ import typer
 from sluice import render
 from sluice.access import client
 from sluice.errors import UsageError
-from sluice.options import AsJson, By, Data, Name, Reason, Server, emit, person
+from sluice.options import AsJson, By, Check, Data, Name, Reason, Server, emit, person
 from sluice.plan_files import read_text
 
 
@@ -23,7 +23,7 @@ def amend(  # noqa: PLR0913 - a parameter an option
     approve: Annotated[
         str | None, typer.Option(metavar="DIGEST", help="Approve the amendment that waits.", show_default=False)
     ] = None,
-    check: Annotated[bool, typer.Option("--check", help="Say what it would do, and do nothing.")] = False,
+    check: Check = False,
     data: Data = None,
     server: Server = None,
     as_json: AsJson = False,

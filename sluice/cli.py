@@ -78,20 +78,18 @@ COMMANDS = {
     ),
     "incident": Shown(ROLLOUTS, "incident:INCIDENT", "An outage that everybody shares: while one lasts nothing grows."),
     "approve": Shown(
-        ROLLOUTS, "rollouts:approve", "Answer the question a rollout waits with: yes, go on to the next phase."
+        ROLLOUTS, "asking:approve", "Answer the question a rollout waits with: yes, go on to the next phase."
     ),
     "amend": Shown(ROLLOUTS, "amending:amend", "Change the plan of a rollout that is under way."),
-    "abort": Shown(ROLLOUTS, "rollouts:abort", "End a rollout: everyone goes back to stable."),
+    "abort": Shown(ROLLOUTS, "asking:abort", "End a rollout: everyone goes back to stable."),
     "hold": Shown(
-        ROLLOUTS, "rollouts:hold", "Keep a rollout where it is until somebody resumes it; the guard goes on watching."
+        ROLLOUTS, "asking:hold", "Keep a rollout where it is until somebody resumes it; the guard goes on watching."
     ),
-    "resume": Shown(ROLLOUTS, "rollouts:resume", "Take up a held, reverted or disabled rollout again."),
-    "set": Shown(ROLLOUTS, "rollouts:set_", "Change settings of the candidate now, for this and all later phases."),
-    "advance": Shown(
-        ROLLOUTS, "rollouts:advance", "Skip the rest of a phase's hold; refused while a criterion blocks."
-    ),
-    "extend": Shown(ROLLOUTS, "rollouts:extend", "Hold the present phase longer."),
-    "back": Shown(ROLLOUTS, "rollouts:back", "Go back to an earlier phase, with less exposure."),
+    "resume": Shown(ROLLOUTS, "asking:resume", "Take up a held, reverted or disabled rollout again."),
+    "set": Shown(ROLLOUTS, "asking:set_", "Change settings of the candidate now, for this and all later phases."),
+    "advance": Shown(ROLLOUTS, "asking:advance", "Skip the rest of a phase's hold; refused while a criterion blocks."),
+    "extend": Shown(ROLLOUTS, "asking:extend", "Hold the present phase longer."),
+    "back": Shown(ROLLOUTS, "asking:back", "Go back to an earlier phase, with less exposure."),
     "kill": Shown(FLAGS, "switches:kill", "Switch a flag off for everyone, now."),
     "restore": Shown(
         FLAGS, "switches:restore", "Lift the kill switch of a flag; its rollout goes on from where it stands."

@@ -30,6 +30,7 @@ By = Annotated[
     typer.Option(help="Who asks; kept in the journal (default: your login).", show_default=False),
 ]
 Reason = Annotated[str, typer.Option(help="Why; kept in the journal.", show_default=False)]
+Check = Annotated[bool, typer.Option("--check", help="Say what it would do, and do nothing.")]
 Revision = Annotated[
     int | None,
     typer.Option(help="The revision you looked at; refused if it has moved on.", show_default=False),
