@@ -52,8 +52,9 @@ endif
 demo: setup ## run the whole story on loopback: two rollouts, one good, one bad
 	@$(BIN)/sluice demo
 
+# Three workers for two cores: much of the suite waits for servers.
 test: setup ## run every test
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 check: setup format-check lint contracts types site-check test ## everything CI runs, tests last
 
