@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,14 +17,13 @@ from state.clock import Clock
 from state.database import connect, migrate, sqlite_url
 from state.step import step
 from state.store import Store
+from tests.command_line import Sluice, command_line
 
 EXAMPLES = Path(__file__).parents[2] / "plans" / "examples"
 CASE_LAW = EXAMPLES / "case-law.yaml"
 BAD = EXAMPLES / "case-law-bad.yaml"
 DAY_BEFORE = datetime(2026, 11, 30, 14, tzinfo=UTC)
 STARTED = DAY_BEFORE + timedelta(days=1)
-
-Sluice = Callable[..., Result]
 
 
 @pytest.fixture
@@ -43,16 +41,7 @@ def data(tmp_path: Path) -> Path:
 @pytest.fixture
 def sluice(data: Path, monkeypatch: pytest.MonkeyPatch) -> Sluice:
     """The command line on that folder; `code` is the exit code that is expected."""
-    for variable in [name for name in os.environ if name.startswith("SLUICE_")]:
-        monkeypatch.delenv(variable)
-    monkeypatch.setenv("SLUICE_DATA", str(data))
-
-    def call(*words: str, code: int = 0) -> Result:
-        result = CliRunner().invoke(app, list(words))
-        assert (code, result.exception if code == 0 else None) == (result.exit_code, None), result.output
-        return result
-
-    return call
+    return command_line(monkeypatch, data)
 
 
 @pytest.fixture

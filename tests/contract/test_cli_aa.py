@@ -1,25 +1,23 @@
 """`aa` over what a phase at 0 % has counted: healthy criteria stay silent, hasty ones are found out in time."""
 
 import json
-import os
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
 from gates.judge import settle
 from gates.planner import assumed
 from plans.load import loads
 from rollout.model import Status
-from sluice.cli import app
 from sluice.simulate.stage import rehearse
 from sluice.simulate.traffic import Stream
 from state.database import connect, migrate, sqlite_url
 from state.store import Store
+from tests.command_line import Sluice, command_line
 
 MONDAY = datetime(2026, 3, 2, 9, tzinfo=UTC)
 TEXT = """
@@ -42,22 +40,11 @@ stop:
     - {when: error_rate > 1%, then: notify}
 """
 
-Sluice = Callable[..., Result]
-
 
 @pytest.fixture
 def sluice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sluice:
     """The command line on a data folder; `code` is the exit code that is expected."""
-    for variable in [name for name in os.environ if name.startswith("SLUICE_")]:
-        monkeypatch.delenv(variable)
-    monkeypatch.setenv("SLUICE_DATA", str(tmp_path))
-
-    def call(*words: str, code: int = 0) -> Result:
-        result = CliRunner().invoke(app, list(words))
-        assert code == result.exit_code, result.output
-        return result
-
-    return call
+    return command_line(monkeypatch, tmp_path)
 
 
 @pytest.fixture

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
 
 from rollout.model import Status
-from sluice.cli import app
 from state.clock import Clock
 from state.database import connect, migrate, sqlite_url
 from state.step import step
 from state.store import Store
+from tests.command_line import Sluice, command_line
 
 NAME = "case-law-v24"
 START = datetime(2026, 12, 1, 9, tzinfo=UTC)
@@ -38,15 +35,11 @@ phases:
 metrics: {error_rate: {source: events, bad: error, of: request}}
 stop: {criteria: [error_rate > 2x control]}
 """
-Sluice = Callable[..., Result]
 
 
 @pytest.fixture
 def sluice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sluice:
-    """The command line on a folder in which bo's rollout waits for two approvals; `key` is what SLUICE_KEY says."""
-    for variable in [name for name in os.environ if name.startswith("SLUICE_")]:
-        monkeypatch.delenv(variable)
-    monkeypatch.setenv("SLUICE_DATA", str(tmp_path))
+    """The command line on a folder in which bo's rollout waits for two approvals."""
     monkeypatch.setenv("COLUMNS", "80")
     engine = connect(sqlite_url(tmp_path))
     migrate(engine)
@@ -54,11 +47,7 @@ def sluice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sluice:
     clock = Clock(store)
     clock.accelerate(START, 1.0)
     clock.report(START)
-
-    def call(*words: str, code: int = 0, key: str | None = None) -> Result:
-        result = CliRunner().invoke(app, list(words), env={"SLUICE_KEY": key})
-        assert code == result.exit_code, result.output
-        return result
+    call = command_line(monkeypatch, tmp_path)
 
     (tmp_path / "plan.yaml").write_text(PLAN, encoding="utf-8")
     call("submit", str(tmp_path / "plan.yaml"), "--by", "bo@x")
@@ -97,10 +86,10 @@ def test_with_keys_a_name_without_one_never_counts(sluice: Sluice) -> None:
     ana, cy = secret(sluice, "ana@x"), secret(sluice, "cy@x")
     refused = sluice("approve", NAME, "--by", "cy@x", code=1)
     assert "nobody vouches for who you are: approve with your own key or code" in refused.stderr
-    assert "nobody vouches" in sluice("approve", NAME, "--by", "cy@x", code=1, key="sluice_made_up").stderr
-    done = sluice("approve", NAME, "--by", "cy@x", "--json", key=ana)
+    assert "nobody vouches" in sluice("approve", NAME, "--by", "cy@x", code=1, SLUICE_KEY="sluice_made_up").stderr
+    done = sluice("approve", NAME, "--by", "cy@x", "--json", SLUICE_KEY=ana)
     assert "1 of 2 approvals (ana@x); cy@x may approve" == json.loads(done.stdout)["effect"]
-    sluice("approve", NAME, key=cy)
+    sluice("approve", NAME, SLUICE_KEY=cy)
     by = [line["by"] for line in json.loads(sluice("history", NAME, "--json").stdout)]
     assert ["ana@x (as claimed: cy@x)", "cy@x"] == by[-2:]
 

@@ -1,29 +1,26 @@
 """`replay` and `audit` as scripts rely on them: shapes, exit codes, refusals."""
 
 import json
-import os
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from io import StringIO
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
-from typer.testing import CliRunner, Result
 
 from flows.outbox import FILE, LogChannel
 from rollout.model import Verb
-from sluice.cli import app
 from state import step
 from state.database import connect, migrate, sqlite_url
 from state.keyfile import secrets_from_environment
 from state.sealing import Head
 from state.store import Store
+from tests.command_line import Sluice, command_line
 from tests.contract.state.story import BEGIN, asking
 
 NAME = "search-v2"
-Sluice = Callable[..., Result]
 
 
 @pytest.fixture
@@ -47,16 +44,7 @@ def engine(folder: Path) -> Iterator[Engine]:
 @pytest.fixture
 def sluice(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Sluice:
     """The command line on that folder; `code` is the exit code that is expected."""
-    for variable in [name for name in os.environ if name.startswith("SLUICE_")]:
-        monkeypatch.delenv(variable)
-    monkeypatch.setenv("SLUICE_DATA", str(folder))
-
-    def call(*words: str, code: int = 0) -> Result:
-        result = CliRunner().invoke(app, list(words))
-        assert code == result.exit_code, result.output
-        return result
-
-    return call
+    return command_line(monkeypatch, folder)
 
 
 def test_replay_says_identical(sluice: Sluice) -> None:

@@ -1,9 +1,8 @@
 """`backtest` against real sources: a Prometheus, a database, and what Sluice itself has counted."""
 
 import json
-import os
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,16 +10,16 @@ from random import Random
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
 from gates.judge import settle
 from gates.planner import assumed
 from plans.load import loads
-from sluice.cli import app
 from sluice.simulate.stage import rehearse
 from sluice.simulate.traffic import Stream
 from state.database import connect, migrate, sqlite_url
 from state.store import Store
+from tests.command_line import Sluice, command_line
 from tests.servers import prometheus
 
 BEGIN = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -53,8 +52,6 @@ QUERIES = {
     for word in ("request", "error")
 }
 
-Sluice = Callable[..., Result]
-
 
 def history() -> Iterator[tuple[datetime, int, int]]:
     """Each minute's requests and errors of those who have stable; 2 % fail, and in half an hour 20 %."""
@@ -74,16 +71,7 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def sluice(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Sluice:
     """The command line on a data folder; `code` is the exit code that is expected."""
-    for variable in [name for name in os.environ if name.startswith("SLUICE_")]:
-        monkeypatch.delenv(variable)
-    monkeypatch.setenv("SLUICE_DATA", str(folder / "data"))
-
-    def call(*words: str, code: int = 0) -> Result:
-        result = CliRunner().invoke(app, list(words))
-        assert code == result.exit_code, result.output
-        return result
-
-    return call
+    return command_line(monkeypatch, folder / "data")
 
 
 @pytest.fixture(scope="module")

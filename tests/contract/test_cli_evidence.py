@@ -1,9 +1,7 @@
 """`evidence` gives a notebook what the gate was given: the same counts, as CSV and as Parquet."""
 
 import csv
-import os
 import sys
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 from pathlib import Path
@@ -11,17 +9,16 @@ from random import Random
 
 import pytest
 from pyarrow import parquet  # type: ignore[import-untyped]
-from typer.testing import CliRunner, Result
 
 from gates.judge import settle
 from gates.planner import assumed
 from plans.load import loads
 from rollout.model import Cohort, Finding
-from sluice.cli import app
 from sluice.simulate.stage import rehearse
 from sluice.simulate.traffic import Stream
 from state.database import connect, migrate, sqlite_url
 from state.store import Store
+from tests.command_line import Sluice, command_line
 
 MONDAY = datetime(2026, 3, 2, 9, tzinfo=UTC)
 TEXT = """
@@ -43,8 +40,6 @@ ends_below_100: true
 COLUMNS = ["start", "end", "epoch", "phase", "exposure", "settings_epoch", "metric", "cohort", "bad", "total"]
 COLUMNS += ["sum", "squares", "incident"]
 
-Sluice = Callable[..., Result]
-
 
 @pytest.fixture(scope="module")
 def rehearsed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, tuple[Finding, ...]]:
@@ -62,16 +57,7 @@ def rehearsed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, tuple[Fin
 @pytest.fixture
 def sluice(rehearsed: tuple[Path, object], monkeypatch: pytest.MonkeyPatch) -> Sluice:
     """The command line on that folder; `code` is the exit code that is expected."""
-    for variable in [name for name in os.environ if name.startswith("SLUICE_")]:
-        monkeypatch.delenv(variable)
-    monkeypatch.setenv("SLUICE_DATA", str(rehearsed[0]))
-
-    def call(*words: str, code: int = 0) -> Result:
-        result = CliRunner().invoke(app, list(words))
-        assert code == result.exit_code, result.output
-        return result
-
-    return call
+    return command_line(monkeypatch, rehearsed[0])
 
 
 def test_rows_add_up_to_what_the_gate_counted(sluice: Sluice, rehearsed: tuple[Path, tuple[Finding, ...]]) -> None:

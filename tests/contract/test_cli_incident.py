@@ -3,35 +3,26 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
-from sluice.cli import app
+from tests.command_line import Sluice, command_line
 from tests.contract.flag_server import flag_server
 from tests.contract.test_cli import CASE_LAW
 
-Run = Callable[..., Result]
 WHY = ("--reason", "the database is down", "--by", "ana")
 WAYS = ("folder", "server")
 SHAPE = {"number", "flags", "reason", "by", "since", "until", "in_force", "ended_by", "ended_reason"}
 
 
 @pytest.fixture(params=WAYS)
-def sluice(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
+def sluice(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sluice]:
     """The command line on one rollout that was handed in."""
-    for variable in [name for name in os.environ if name.startswith("SLUICE_")]:
-        monkeypatch.delenv(variable)
-    monkeypatch.setenv("SLUICE_DATA", str(tmp_path))
-
-    def run(*words: str, code: int = 0) -> Result:
-        result = CliRunner().invoke(app, list(words))
-        assert code == result.exit_code, result.output
-        return result
+    run = command_line(monkeypatch, tmp_path)
 
     run("submit", str(CASE_LAW), "--by", "pm")
     if request.param == "folder":
@@ -42,7 +33,7 @@ def sluice(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
         yield run
 
 
-def test_an_incident_is_declared_shown_and_ended(sluice: Run) -> None:
+def test_an_incident_is_declared_shown_and_ended(sluice: Sluice) -> None:
     """Its effect in words and numbers, then on the status, the list and the agenda; refusals exit 1 with a remedy."""
     assert "no incidents" in sluice("incident", "list").stdout
     made = _json(sluice("incident", "start", *WHY, "--for", "2h", "--flag", "case-law-ai", "--json"))
@@ -76,14 +67,14 @@ def test_an_incident_is_declared_shown_and_ended(sluice: Run) -> None:
         ((), 2, "--for"),
     ],
 )
-def test_what_makes_no_sense_is_refused(sluice: Run, words: tuple[str, ...], code: int, said: str) -> None:
+def test_what_makes_no_sense_is_refused(sluice: Sluice, words: tuple[str, ...], code: int, said: str) -> None:
     """With the place, the value, the rule and what to write instead; nothing is declared."""
     assert said in sluice("incident", "start", *WHY, *words, code=code).stderr
     assert [] == _json(sluice("incident", "list", "--json"))
 
 
 @pytest.mark.parametrize("sluice", ["folder"], indirect=True)
-def test_several_that_last_are_ended_by_number(sluice: Run) -> None:
+def test_several_that_last_are_ended_by_number(sluice: Sluice) -> None:
     """Without one nothing is guessed."""
     for about in ((), ("--flag", "case-law-ai")):
         sluice("incident", "start", *WHY, "--for", "2h", *about)

@@ -1,35 +1,22 @@
 """`sluice new`: a copy to edit, from a rollout or from a plan that comes along, never over a file."""
 
 import json
-import os
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner, Result
 
 from plans.load import load
-from sluice.cli import app
 from state.database import connect, migrate, sqlite_url
+from tests.command_line import Sluice, command_line
 
 MINIMAL = Path(__file__).parents[2] / "plans" / "examples" / "minimal.yaml"
-
-Sluice = Callable[..., Result]
 
 
 @pytest.fixture
 def sluice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sluice:
     """The command line in an empty folder."""
-    for variable in [name for name in os.environ if name.startswith("SLUICE_")]:
-        monkeypatch.delenv(variable)
     monkeypatch.chdir(tmp_path)
-
-    def call(*words: str, code: int = 0) -> Result:
-        result = CliRunner().invoke(app, list(words))
-        assert (code, result.exception if code == 0 else None) == (result.exit_code, None), result.output
-        return result
-
-    return call
+    return command_line(monkeypatch)
 
 
 @pytest.mark.usefixtures("data")

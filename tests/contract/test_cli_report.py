@@ -3,25 +3,21 @@
 import csv
 import io
 import json
-import os
 import re
-from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner, Result
 
 from rollout.model import Verb, Verdict
-from sluice.cli import app
 from state import step
 from state.database import connect, migrate, sqlite_url
 from state.store import Store
+from tests.command_line import Sluice, command_line
 from tests.contract.state.story import DAY, asking, judged
 
 NAME = "search-v2"
 HOSTILE = "=cmd() <script>alert(1)</script> | **bold** [x](http://evil.example)"
-Sluice = Callable[..., Result]
 
 
 @pytest.fixture(scope="module")
@@ -42,16 +38,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def sluice(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Sluice:
     """The command line on that folder."""
-    for variable in [name for name in os.environ if name.startswith("SLUICE_")]:
-        monkeypatch.delenv(variable)
-    monkeypatch.setenv("SLUICE_DATA", str(folder))
-
-    def call(*words: str, code: int = 0) -> Result:
-        result = CliRunner().invoke(app, list(words))
-        assert code == result.exit_code, result.output
-        return result
-
-    return call
+    return command_line(monkeypatch, folder)
 
 
 def test_history_as_csv_is_a_row_a_transition_with_numbers(sluice: Sluice) -> None:

@@ -1,21 +1,19 @@
 """`sluice sync`: plan files of a checkout become rollouts; changed ones wait, removed ones are told, twice is once."""
 
 import json
-import os
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
 
-from sluice.cli import app
 from state import step
 from state.clock import Clock
 from state.database import connect, sqlite_url
 from state.store import Store
+from tests.command_line import Sluice, command_line
 from tests.contract.flag_server import flag_server
 
 AT_ONCE = (Path(__file__).parents[2] / "plans" / "examples" / "minimal.yaml").read_text(encoding="utf-8")
@@ -25,26 +23,16 @@ OTHER = MINIMAL.replace("search-v2", "reader-v2").replace("search-ai", "reader-a
 BAD = OTHER.replace("hold: 7d", "hold: soon").replace("reader-v2", "broken")
 AUTHOR = ("-c", "user.name=ann", "-c", "user.email=ann@example.com", "-c", "commit.gpgsign=false")
 
-Sluice = Callable[..., Result]
-
 
 @pytest.fixture
 def sluice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sluice:
     """The command line beside a folder `plans` with one plan and one file that is none; `code` is the expected end."""
-    for variable in [name for name in os.environ if name.startswith(("SLUICE_", "GIT_"))]:
-        monkeypatch.delenv(variable)
     monkeypatch.chdir(tmp_path)
     Path(".sluice").mkdir(mode=0o700)
     write("search.yaml", MINIMAL)
     write("compose.yml", "services:\n  sluice: {image: sluice}\n")
     write(".hidden/old.yaml", OTHER)
-
-    def call(*words: str, code: int = 0) -> Result:
-        result = CliRunner().invoke(app, list(words))
-        assert (code, result.exception if code == 0 else None) == (result.exit_code, None), result.output
-        return result
-
-    return call
+    return command_line(monkeypatch)
 
 
 def write(name: str, text: str) -> Path:
