@@ -36,7 +36,7 @@ class Patience:
 
     What is new waits `gather` for company, and `apart` after the channel's last letter. An attempt that nobody ended
     within `lease` is made again; one that failed after `first`, twice that, and so on to `slowest`, each times 0.5 to
-    1.5; `give_up` after the first attempt it is over.
+    1.5, or later where the receiver asked for up to `slowest`; `give_up` after the first attempt it is over.
     """
 
     gather: timedelta = timedelta(seconds=2)
@@ -112,7 +112,8 @@ def _failed(house: House, message: Message, failure: NotSentError, patience: Pat
                 "GAVE UP telling channel %s of %s: %s; %d attempts", message.channel, names, failure, message.attempt
             )
         return
-    due = now + backoff(message.attempt, patience, chance())
+    asked = min(failure.not_before, patience.slowest)
+    due = now + max(backoff(message.attempt, patience, chance()), asked)
     house.store.end_attempt(message, DeliveryStatus.WAITING, due, problem=str(failure))
     logger.warning("channel %s: %s; trying again at %s (%s)", message.channel, failure, f"{due:%H:%M:%S}", names)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
@@ -18,11 +18,15 @@ class Retry(StrEnum):
 
 
 class NotSentError(Exception):
-    """A channel did not take a message; the words never hold an address, for addresses hold secrets."""
+    """A channel did not take a message; the words never hold an address, for addresses hold secrets.
 
-    def __init__(self, problem: str, retry: Retry = Retry.LATER) -> None:
+    `not_before` is how long the receiver asked to be left alone, zero where it did not say.
+    """
+
+    def __init__(self, problem: str, retry: Retry = Retry.LATER, not_before: timedelta = timedelta(0)) -> None:
         super().__init__(problem)
         self.retry = retry
+        self.not_before = not_before
 
 
 @dataclass(frozen=True, slots=True)

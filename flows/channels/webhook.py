@@ -13,7 +13,8 @@ import json
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from functools import cache
 
 import httpx
@@ -40,28 +41,39 @@ class Webhook:
         body = json.dumps(_payload(letter), ensure_ascii=False, separators=(",", ":")).encode()
         headers = signed(secret, letter.id, letter.sent, body) | {"Content-Type": "application/json"}
         try:
-            status = asyncio.run(self._post(url, body, headers))
+            status, asked = asyncio.run(self._post(url, body, headers))
         except TimeoutError:
             raise NotSentError(f"did not answer within {self.seconds:g} s") from None
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             raise NotSentError(f"could not be reached ({type(error).__name__})") from None
         if not httpx.codes.is_success(status):
-            raise NotSentError(f"answered {status}", Retry.NEVER if status == httpx.codes.GONE else Retry.LATER)
+            retry = Retry.NEVER if status == httpx.codes.GONE else Retry.LATER
+            raise NotSentError(f"answered {status}", retry, retry_after(asked, letter.sent))
 
-    async def _post(self, url: str, body: bytes, headers: dict[str, str]) -> int:
-        """The status alone: what a receiver says beyond that is not read."""
+    async def _post(self, url: str, body: bytes, headers: dict[str, str]) -> tuple[int, str]:
+        """The status and when to come again: what a receiver says beyond that is not read."""
         async with (
             asyncio.timeout(self.seconds),
             httpx.AsyncClient(trust_env=False, follow_redirects=False, timeout=self.seconds, verify=tls()) as client,
             client.stream("POST", url, content=body, headers=headers) as response,
         ):
-            return response.status_code
+            return response.status_code, response.headers.get("retry-after", "")
 
 
 @cache
 def tls() -> ssl.SSLContext:
     """The certificates that are trusted, read once."""
     return ssl.create_default_context()
+
+
+def retry_after(asked: str, now: datetime) -> timedelta:
+    """How long a `Retry-After` of seconds or of a date (RFC 9110) asks to be left alone; zero where it is neither."""
+    if asked.isascii() and asked.isdigit():
+        return timedelta(seconds=int(asked[:9]))
+    try:
+        return max(parsedate_to_datetime(asked) - now, timedelta(0))
+    except (ValueError, TypeError):
+        return timedelta(0)
 
 
 def signed(secret: str, number: str, at: datetime, body: bytes) -> dict[str, str]:

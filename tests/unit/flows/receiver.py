@@ -14,11 +14,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 class Receiver:
     """Its address, what it answers next, and what it was sent: headers in lower case, and the body.
 
+    `retry_after` is the header of that name in its answers.
+
     While `hung` is set it takes a request and does not answer.
     """
 
     url: str = ""
     answers: list[int] = field(default_factory=list)
+    retry_after: str = ""
     got: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
     hung: threading.Event = field(default_factory=threading.Event)
     over: threading.Event = field(default_factory=threading.Event)
@@ -40,6 +43,8 @@ def receiving() -> Iterator[Receiver]:
                 receiver.over.wait()
             self.send_response(receiver.answers.pop(0) if receiver.answers else 204)
             self.send_header("Content-Length", "0")
+            if receiver.retry_after:
+                self.send_header("Retry-After", receiver.retry_after)
             self.end_headers()
 
         def log_message(self, *_words: object) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from standardwebhooks.webhooks import Webhook as Oracle
@@ -12,7 +12,7 @@ from standardwebhooks.webhooks import Webhook as Oracle
 from flows.channels import Letter, NotSentError, Retry, Told
 from flows.channels.chat import Apprise, shows_markdown
 from flows.channels.opening import open_channels
-from flows.channels.webhook import Webhook, signed
+from flows.channels.webhook import Webhook, retry_after, signed
 from flows.markdown import chat
 from plans.channels import configured
 from state.rows import Notification
@@ -86,6 +86,16 @@ def test_only_a_2xx_is_an_arrival(receiver: Receiver, status: int, retry: Retry)
     with pytest.raises(NotSentError, match=f"answered {status}") as failure:
         hook(receiver).send(letter())
     assert failure.value.retry is retry
+
+
+@pytest.mark.parametrize(
+    ("asked", "seconds"),
+    [("90", 90), ("Sun, 06 Nov 1994 08:50:37 GMT", 60), ("Sun, 06 Nov 1994 08:00:00 GMT", 0), ("soon", 0), ("-5", 0)],
+)
+def test_a_time_to_come_again_is_seconds_or_a_date(asked: str, seconds: int) -> None:
+    """As RFC 9110 has it; the past and what is neither ask for nothing."""
+    now = datetime(1994, 11, 6, 8, 49, 37, tzinfo=UTC)
+    assert retry_after(asked, now) == timedelta(seconds=seconds)
 
 
 def test_a_receiver_that_hangs_is_left(receiver: Receiver) -> None:

@@ -111,6 +111,18 @@ def test_a_failed_letter_is_tried_again_under_the_same_id(world: World) -> None:
     assert receiver.got[0][1] == receiver.got[2][1]
 
 
+def test_a_receiver_that_asks_for_time_gets_up_to_an_hour(world: World) -> None:
+    """Retry-After counts where it is later than the back-off; a receiver cannot put an alert off for days."""
+    with receiving() as receiver:
+        begun(world, "search")
+        receiver.answers = [429, 503, 503, 204]
+        waits = []
+        for asked in ("120", "1", "86400", ""):
+            receiver.retry_after = asked
+            waits.append(hooked(world, receiver))
+    assert waits == [timedelta(minutes=2), timedelta(seconds=10), HOUR, None]
+
+
 def hooked(world: World, receiver: Receiver) -> timedelta | None:
     """Make one attempt over HTTP and wait until the next is due; how long that was, None where it arrived."""
     channel = Webhook(lambda: receiver.url, lambda: PUBLISHED)
