@@ -11,7 +11,7 @@ import httpx
 from flows.channels.webhook import tls
 from flows.house import House
 from rollout.exposure import TARGETING_KEY, Flag, Variant, bucket
-from rollout.notices import RETURNING, Served, with_reading
+from rollout.notices import OFF, RETURNING, Served, with_reading
 from state.rows import Notification
 from state.store import UnknownError
 
@@ -33,25 +33,34 @@ class Reader:
         """The notice's line, with what is really served where that can be held against it."""
         if notice.event not in RETURNING or not self.house.board:
             return notice.title
-        served = self._served(notice)
-        if served is Served.CANDIDATE and self._moved_on(notice):
-            served = Served.MOVED_ON
-        return with_reading(notice.title, notice.flag, served)
+        return with_reading(notice.title, notice.flag, self._served(notice))
 
     def _served(self, notice: Notification) -> Served:
-        """What the unit that any exposure would reach first is served now."""
+        """What reading the flag came to; what is not what was told may follow in a moment, and is looked at again."""
         flag = self.house.store.flag(notice.flag)
         if flag is None or self.silent:
             return Served.UNREAD
         for _ in range(LOOKS):
-            found = self._read(flag)
-            if found is not Served.CANDIDATE:
+            found = self._held_against(notice, self._read(flag))
+            if found in {Served.FALLBACK, Served.UNREAD}:
                 break
             time.sleep(PAUSE)
         self.silent = found is Served.UNREAD
         return found
 
-    def _read(self, flag: Flag) -> Served:
+    def _held_against(self, notice: Notification, variant: Variant | None) -> Served:
+        match variant:
+            case None:
+                return Served.UNREAD
+            case Variant.CANDIDATE:
+                return Served.MOVED_ON if self._moved_on(notice) else Served.CANDIDATE
+            case Variant.STABLE if notice.event in OFF:
+                return Served.RESTORED
+            case _:
+                return Served.FALLBACK
+
+    def _read(self, flag: Flag) -> Variant | None:
+        """What the unit that any exposure would reach first is served now, None where nobody says."""
         unit = first_reached(flag.salt)
         context = {"targetingKey": unit} | ({} if flag.unit == TARGETING_KEY else {flag.unit: unit})
         address = f"{self.house.board}/ofrep/v1/evaluate/flags/{flag.key}"
@@ -59,12 +68,9 @@ class Reader:
             answer = httpx.post(
                 address, json={"context": context}, headers=_key(), timeout=SECONDS, trust_env=False, verify=tls()
             )
-            variant = answer.json().get("variant") if answer.is_success else None
-        except (httpx.HTTPError, ValueError, AttributeError):
-            return Served.UNREAD
-        if variant is None:
-            return Served.UNREAD
-        return Served.CANDIDATE if variant == Variant.CANDIDATE else Served.FALLBACK
+            return Variant(answer.json()["variant"]) if answer.is_success else None
+        except (httpx.HTTPError, ValueError, KeyError, TypeError):
+            return None
 
     def _moved_on(self, notice: Notification) -> bool:
         """Whether a later transition is why."""

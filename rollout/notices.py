@@ -47,14 +47,17 @@ EVENTS = {
 }
 RETURNING = frozenset({Event.REVERTED, Event.ABORTED, Event.DISABLED, Event.KILLED})
 """After these nobody has the candidate: what is served can be held against it."""
+OFF = frozenset({Event.DISABLED, Event.KILLED})
+"""After these of them nobody has anything: stable is not what was told either."""
 
 
 class Served(StrEnum):
-    """What reading the flag came to: what everybody should have, the candidate after all or again, or no answer."""
+    """What reading the flag came to: what everybody should have, stable or the candidate again, or no answer."""
 
     FALLBACK = "fallback"
     CANDIDATE = "candidate"
     MOVED_ON = "moved_on"
+    RESTORED = "restored"
     UNREAD = "unread"
 
 
@@ -116,6 +119,8 @@ def with_reading(line: str, flag: str, served: Served) -> str:
             return f"{line}, checked by reading the flag"
         case Served.MOVED_ON:
             return f"{line}; it has moved on since, and the candidate is served again"
+        case Served.RESTORED:
+            return f"{line}; it is on again since, and stable is served"
         case Served.CANDIDATE:
             return f"Look now: {flag} STILL SERVES THE CANDIDATE, though this was told: {line}"
         case Served.UNREAD:

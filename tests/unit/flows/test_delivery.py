@@ -286,6 +286,20 @@ def test_an_alert_says_what_the_flag_really_serves(world: World, variant: str | 
     assert letter.links == ("https://sluice.example.com/rollouts/search",)
 
 
+@pytest.mark.parametrize(
+    ("variant", "words"),
+    [("off", ", checked by reading the flag"), ("stable", "; it is on again since, and stable is served")],
+)
+def test_stable_is_no_proof_that_a_flag_is_off(world: World, variant: str, words: str) -> None:
+    """Killed, and restored before the alert went out: it says so instead of `checked`."""
+    begun(world, "search", notify="[log, {slack: [killed]}]")
+    world.house.store.kill("search", "oncall", "wrong answers", world.at)
+    with flag_server(variant) as (board, _):
+        letter = tell(replace(world.house, board=board), "slack", Recorder(), AT_ONCE)
+    assert letter is not None
+    assert letter.line.endswith(words)
+
+
 def test_a_flag_that_has_moved_on_is_no_alarm(world: World) -> None:
     """Resumed before the alert went out: the candidate is meant to be served."""
     begun(world, "search", notify="[log, {slack: [reverted]}]")
