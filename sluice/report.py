@@ -14,6 +14,7 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from plans.schema import Plan
 from plans.timeline import Step, local, timeline
 from rollout.describe import percent, served_exposure, state_name, title
+from rollout.incidents import Incident
 from rollout.model import Cause
 from rollout.plot import plot
 from serving.board.pages import FILES
@@ -40,6 +41,18 @@ class Decision:
     criteria: Sequence[Judged]
 
 
+@dataclass(frozen=True, slots=True)
+class Met:
+    """An incident that a rollout met, in its plan's zone: from when to when, about what, and who declared it why."""
+
+    instant: str
+    since: str
+    until: str
+    scope: str
+    by: str
+    reason: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """Everything that the page tells; `plots` are SVG of our own, everything else is text."""
@@ -55,6 +68,7 @@ class Report:
     plan: str
     planned: Sequence[Step]
     happened: Sequence[Line]
+    incidents: Sequence[Met]
     people: Sequence[Line]
     decisions: Sequence[Decision]
     plots: Sequence[tuple[str, str]]
@@ -89,6 +103,7 @@ def told(store: Store, name: str, now: datetime) -> Report:
     """A rollout as its page tells it; raises UnknownError."""
     rollout, journal = store.rollout(name), store.journal(name)
     plan, state = rollout.plan, rollout.state
+    until = now if state.status.live or not journal else journal[-1].at
     return Report(
         name=name,
         summary=plan.summary,
@@ -101,9 +116,10 @@ def told(store: Store, name: str, now: datetime) -> Report:
         plan=rollout.plan_text,
         planned=timeline(plan, state.submitted),
         happened=[line(plan, entry) for entry in journal],
+        incidents=[_met(plan, one) for one in rollout.incidents if one.since <= until],
         people=[line(plan, entry) for entry in journal if entry.cause is Cause.PERSON],
         decisions=[_decision(plan, entry) for entry in journal if entry.evidence.findings],
-        plots=_plots(store, rollout, journal, now),
+        plots=_plots(store, rollout, journal, until),
         head=str(store.head()),
         written=local(plan, now),
     )
@@ -119,12 +135,16 @@ def written(told: Report) -> str:
     return environment.get_template("report.html").render(report=told, style=style)
 
 
-def _plots(store: Store, rollout: Rollout, journal: Sequence[JournalEntry], now: datetime) -> list[tuple[str, str]]:
+def _plots(store: Store, rollout: Rollout, journal: Sequence[JournalEntry], until: datetime) -> list[tuple[str, str]]:
     """Exposure and every metric by cohort: a caption and a picture each; an ended rollout is drawn to its end."""
     buckets = read_buckets(store, {rollout.id: None})[rollout.id]
-    until = now if rollout.state.status.live or not journal else journal[-1].at
     drawn = charts(rollout.plan, journal, buckets, until)
     return [(", ".join(filter(None, (one.title, one.unit))), plot(one)) for one in drawn]
+
+
+def _met(plan: Plan, incident: Incident) -> Met:
+    since, until = local(plan, incident.since), local(plan, incident.over_at)
+    return Met(incident.since.isoformat(), since, until, incident.scope, incident.by, incident.reason)
 
 
 def _decision(plan: Plan, entry: JournalEntry) -> Decision:

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+from datetime import timedelta
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -17,20 +18,23 @@ from tests.command_line import Sluice, command_line
 from tests.contract.state.story import DAY, asking, judged
 
 NAME = "search-v2"
+HOUR = timedelta(hours=1)
 HOSTILE = "=cmd() <script>alert(1)</script> | **bold** [x](http://evil.example)"
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A rollout that asked, was answered with markup for a reason, and was reverted."""
+    """A rollout that asked, was answered with markup for a reason, met an incident, and was reverted."""
     folder = tmp_path_factory.mktemp("report")
     engine = connect(sqlite_url(folder))
     migrate(engine)
     store = Store(engine, "test")
     now = asking(store)
     assert step.command(store, NAME, Verb.HOLD, "mallory <b>", HOSTILE, now).accepted
+    store.start_incident("ana", "the <b>database</b> is down", (), HOUR, now)
     rollout = store.rollout(NAME)
     step.step(store, NAME, now + DAY, judged(rollout, rollout.plan, now + DAY, Verdict.BREACH))
+    store.start_incident("ana", "not ours: it had ended by then", (), HOUR, now + 2 * DAY)
     engine.dispose()
     return folder
 
@@ -87,6 +91,15 @@ def test_a_report_is_one_page_that_needs_nothing_else(sluice: Sluice, tmp_path: 
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
     assert "svg" in found.tags
     assert re.search(r"audit verify --head \d+:[0-9a-f]{32}", page)
+
+
+def test_a_report_tells_of_incidents(sluice: Sluice, tmp_path: Path) -> None:
+    """Those that lasted while the rollout lived and were about its flag, with what was said of them as text."""
+    file = tmp_path / "page.html"
+    sluice("report", NAME, "--out", str(file))
+    page = file.read_text(encoding="utf-8")
+    assert "<strong>all flags</strong> the &lt;b&gt;database&lt;/b&gt; is down<small>declared by ana;" in page
+    assert "not ours" not in page
 
 
 def test_a_report_that_cannot_be_written_is_wrong_usage(sluice: Sluice, tmp_path: Path) -> None:
