@@ -79,7 +79,11 @@ def advance(
 
 
 def take(store: Store, clock: Clock, name: str, collect: Collect, permit: Permit) -> Transition | None:
-    """One pass: at most one transition, else the evidence is kept; raises StaleStateError where another was faster."""
+    """One pass: at most one transition, else the evidence is kept; raises StaleStateError where another was faster.
+
+    A look that another pass overtook is dropped without a second try, unless a step is due of which the clock must be
+    told: sweeps that follow one another closely would otherwise overtake each try.
+    """
     now = clock.now()
     rollout = store.rollout(name)
     judged = look(rollout, collect, now)
@@ -93,7 +97,8 @@ def take(store: Store, clock: Clock, name: str, collect: Collect, permit: Permit
         store.refuse(command, why)
     if rollout.state.status.live:
         done = None if transition else settled(rollout.plan, rollout.state, now)
-        if store.look((look_of(rollout, judged, news(rollout, rollout.plan, judged), done),)):
+        overtaken = store.look((look_of(rollout, judged, news(rollout, rollout.plan, judged), done),))
+        if overtaken and done and done.due_at and done.due_at <= now:
             raise StaleStateError(name, rollout.state.revision)
     return None
 

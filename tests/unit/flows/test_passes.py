@@ -149,6 +149,23 @@ def test_whoever_comes_second_reads_again(world: World) -> None:
     assert world.rollout("raced").state.status is Status.HELD
 
 
+def test_a_pass_whose_look_is_overtaken_leaves_the_next_to_the_guard(world: World) -> None:
+    """A run that the guard overtakes while nothing is due does not try again and again, hours later each time."""
+    world.submit("busy")
+    _advance(world, "busy")
+    house = world.house
+    tries: list[datetime] = []
+
+    def collect(wanted: Sequence[Wanted], now: datetime) -> Sequence[Counted]:
+        tries.append(now)
+        world.pass_time(5 * MINUTE)
+        assert sweep(house).looked == 1
+        return house.collect(wanted, now)
+
+    assert advance(house.store, house.clock, "busy", collect) == ()
+    assert len(tries) == 1
+
+
 def test_a_refused_command_is_answered(world: World) -> None:
     """A command that makes no sense is not left pending for ever."""
     world.submit("odd")
