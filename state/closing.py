@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
-from typing import Any, NamedTuple
+from collections.abc import Set as AbstractSet
+from datetime import date, datetime
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, bindparam, select, text
-
-from rollout.counting import MET, Number, Share, at_risk, drawn, lot, past_key, summed, total_key, totalled
-from rollout.model import FULL, Cohort, Counts
+from rollout.counting import Number, Share, at_risk, drawn, lot, past_key, summed, total_key, totalled
+from rollout.model import Cohort, Counts
 from state.columns import micros
-from state.count_tables import bad_units
 
 COHORTS = (Cohort.TREATMENT, Cohort.CONTROL)
 
@@ -41,20 +40,81 @@ class Open(NamedTuple):
     tallies: Tallies
     sums: Tallies
 
+    @property
+    def key(self) -> tuple[int, datetime, int]:
+        """Which bucket of which rollout this is."""
+        return self.rollout, self.start, self.epoch
 
-class Closing:
-    """One bucket's counts, share by share and number by number, and the units that turned bad in it."""
+    def events(self, cohort: Cohort, event: str) -> Tally:
+        """Events per unit of one name."""
+        return self.tallies.get((cohort, event), {})
 
-    def __init__(self, tx: Connection, opened: Open, counting: Counting) -> None:
-        self._tx = tx
+
+class Place(NamedTuple):
+    """Where a unit is bad until the day is over."""
+
+    rollout_id: int
+    day: str
+    metric: str
+    cohort: str
+
+
+class Spoiled:
+    """Who turned bad today, by place: those of earlier buckets, and those of the ones that close now."""
+
+    def __init__(self, earlier: Iterable[tuple[Place, int]]) -> None:
+        self._units: defaultdict[Place, set[int]] = defaultdict(set)
+        for place, unit in earlier:
+            self._units[place].add(unit)
+        self.turned: list[tuple[Place, int]] = []
+
+    def at(self, place: Place) -> AbstractSet[int]:
+        """The units that are bad there already."""
+        return self._units[place]
+
+    def add(self, place: Place, units: Iterable[int]) -> None:
+        """These turned bad just now."""
+        self.turned += ((place, unit) for unit in units)
+        self._units[place].update(units)
+
+
+def day(opened: Open, counting: Counting) -> date:
+    """The day on which the bucket began, where the plan lives."""
+    return opened.start.astimezone(counting.zone).date()
+
+
+def closed(opened: Open, counting: Counting, spoiled: Spoiled) -> dict[str, list[float]]:
+    """The bucket's counts as its row keeps them, by metric; the units that turn bad in it are added to `spoiled`."""
+    closing = _Closing(opened, day(opened, counting).isoformat(), spoiled)
+    for share in counting.shares:
+        closing.share(share)
+    for number in counting.numbers:
+        closing.number(number)
+    return closing.counts
+
+
+def plain(treatment: Counts, control: Counts) -> list[float]:
+    """Both cohorts' counts as a bucket's row keeps them: bad and total of each, then sums where there are any."""
+    counts: list[float] = [treatment.bad, treatment.total, control.bad, control.total]
+    sums = [treatment.sum, treatment.squares, control.sum, control.squares]
+    return counts + sums if any(sums) else counts
+
+
+class _Closing:
+    """One bucket's counts while they are made."""
+
+    def __init__(self, opened: Open, day: str, spoiled: Spoiled) -> None:
         self._opened = opened
-        self._day = opened.start.astimezone(counting.zone).date().isoformat()
-        self.turned: list[dict[str, Any]] = []
+        self._day = day
+        self._spoiled = spoiled
         self.counts: dict[str, list[float]] = {}
 
     def share(self, share: Share) -> None:
         """Units at risk and bad ones among them."""
-        self._keep(share.metric, [self._at_risk(share, cohort, self._events(cohort, share.mark)) for cohort in COHORTS])
+        self._keep(
+            share.metric,
+            [self._at_risk(share, cohort, self._opened.events(cohort, share.mark)) for cohort in COHORTS],
+        )
 
     def number(self, number: Number) -> None:
         """Sums over units, units past each limit, and the plain sum where it is asked for."""
@@ -66,58 +126,23 @@ class Closing:
             plain_sum = [self._sums(cohort, number, lambda _, sums: totalled(sums)) for cohort in COHORTS]
             self._keep(total_key(number.metric), plain_sum)
 
-    def met(self, counting: Counting) -> None:
-        """Units of which this is the first in the phase; those of other phases are forgotten."""
-        if not 0 < self._opened.exposure < FULL:
-            return
-        here = {"rollout_id": self._opened.rollout, "phase": self._opened.phase}
-        self._tx.execute(_OTHER_PHASES, here)
-        names = {share.of for share in counting.shares} | {number.event for number in counting.numbers}
-        self._keep(MET, [Counts(0, self._met(cohort, names, here)) for cohort in COHORTS])
-
-    def _met(self, cohort: Cohort, names: Iterable[str], here: Mapping[str, int]) -> int:
-        heard = sorted({unit for name in names for unit in self._events(cohort, name)})
-        if not heard:
-            return 0
-        return self._tx.execute(_MEET, [{**here, "unit": unit} for unit in heard]).rowcount
-
-    def _events(self, cohort: Cohort, event: str) -> Tally:
-        return self._opened.tallies.get((cohort, event), {})
-
     def _sums(self, cohort: Cohort, number: Number, made: Callable[[Tally, Tally], Counts]) -> Counts:
-        return made(self._events(cohort, number.event), self._opened.sums.get((cohort, number.event), {}))
+        sums = self._opened.sums.get((cohort, number.event), {})
+        return made(self._opened.events(cohort, number.event), sums)
 
     def _drawn(self, cohort: Cohort, share: Share) -> Tally:
-        past, at = self._events(cohort, share.mark), micros(self._opened.start)
-        return drawn(self._events(cohort, share.of), past, {unit: lot(unit, at) for unit in past})
+        past, at = self._opened.events(cohort, share.mark), micros(self._opened.start)
+        return drawn(self._opened.events(cohort, share.of), past, {unit: lot(unit, at) for unit in past})
 
     def _at_risk(self, share: Share, cohort: Cohort, marked: Tally) -> Counts:
-        of = self._events(cohort, share.of)
-        where = {"rollout_id": self._opened.rollout, "day": self._day, "metric": share.metric, "cohort": str(cohort)}
-        counted, bad = at_risk(share, of, marked, _spoiled(self._tx, where) if of or marked else frozenset())
-        self.turned += ({**where, "unit": unit} for unit in bad)
+        of = self._opened.events(cohort, share.of)
+        if not of and not marked:
+            return Counts()
+        place = Place(self._opened.rollout, self._day, share.metric, str(cohort))
+        counted, bad = at_risk(share, of, marked, self._spoiled.at(place))
+        self._spoiled.add(place, bad)
         return counted
 
     def _keep(self, metric: str, both: Sequence[Counts]) -> None:
         if any(counts.total for counts in both):
             self.counts[metric] = plain(*both)
-
-
-def plain(treatment: Counts, control: Counts) -> list[float]:
-    """Both cohorts' counts as a bucket's row keeps them: bad and total of each, then sums where there are any."""
-    counts: list[float] = [treatment.bad, treatment.total, control.bad, control.total]
-    sums = [treatment.sum, treatment.squares, control.sum, control.squares]
-    return counts + sums if any(sums) else counts
-
-
-_MEET = text(
-    "INSERT INTO met_unit (rollout_id, phase, unit) VALUES (:rollout_id, :phase, :unit) ON CONFLICT DO NOTHING"
-)
-_OTHER_PHASES = text("DELETE FROM met_unit WHERE rollout_id = :rollout_id AND (phase < :phase OR phase > :phase)")
-_SPOILED = select(bad_units.c.unit).where(
-    *(bad_units.c[name] == bindparam(name) for name in ("rollout_id", "day", "metric", "cohort"))
-)
-
-
-def _spoiled(tx: Connection, where: Mapping[str, Any]) -> frozenset[int]:
-    return frozenset(tx.execute(_SPOILED, where).scalars())

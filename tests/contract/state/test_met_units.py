@@ -59,6 +59,34 @@ def test_every_phase_meets_its_units_anew(store: Store) -> None:
     assert 2 == kept(store)
 
 
+def test_buckets_closed_together_meet_what_they_would_have_met_one_by_one(store: Store) -> None:
+    """However long nobody looked: a phase that was left and entered again meets its units again, in each rollout."""
+    started(store)
+    started(store, "other", "other")
+    clock = HandClock(BEGIN + MINUTE)
+    for phase in (0, 1, 0):
+        _say(store, clock, "search", IN[0], OUT[0], OUT[1])
+        _say(store, clock, "search", IN[0], IN[1])
+        _say(store, clock, "other", IN[0], OUT[2])
+        _enter(store, clock, 1 - phase)
+    found = Events(store, clock).buckets({1: None, 2: None}, clock.at + 15 * MINUTE)
+    assert [(Counts(0, 1), Counts(0, 2)), (Counts(0, 1), Counts())] * 3 == [one.counts[MET] for one in found[1]]
+    assert [(Counts(0, 1), Counts(0, 1)), None, None] == [one.counts.get(MET) for one in found[2]]
+
+
+def _say(store: Store, clock: HandClock, flag: str, *names: str) -> None:
+    """These units are heard now; the next ones are in another bucket."""
+    Events(store, clock).ingest(Batch([Outcome(flag, name, "request") for name in names]))
+    clock.at += 5 * MINUTE
+
+
+def _enter(store: Store, clock: HandClock, phase: int) -> None:
+    rollout = store.rollout("search-v2")
+    why = Why(cause=Cause.PERSON, by="pm", reason="on")
+    moved = enter(Verb.ADVANCE, rollout.plan, rollout.state, phase, clock.at, why)
+    store.commit(moved, rollout.evidence, None, rollout.evidence_version)
+
+
 def test_units_of_an_ended_rollout_are_forgotten(store: Store) -> None:
     """Nobody joins it any more."""
     started(store)
