@@ -6,10 +6,12 @@ arithmetic of flagd's `fractional` at a total weight of 100,000. Raising the thr
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from fnmatch import fnmatchcase
+from fnmatch import translate
+from functools import lru_cache
 
 import mmh3
 from pydantic import JsonValue
@@ -83,6 +85,11 @@ class Flag:
         return self.first_candidate if self.stable is None else self.stable
 
     @property
+    def listed(self) -> bool:
+        """Whether there is any list that could decide."""
+        return bool(self.allow or self.block or self.forced)
+
+    @property
     def needs(self) -> frozenset[str]:
         """Attributes without which a unit's cohort cannot be known."""
         named = {name for matcher in (*self.allow, *self.block) for name in matcher}
@@ -130,7 +137,7 @@ def variant(flag: Flag, key: str | None, attributes: Attributes) -> tuple[Varian
         return Variant.OFF, Reason.STATIC
     if not flag.active:
         return _fallback(flag, Reason.STATIC)
-    listed = forced(flag, key, attributes)
+    listed = forced(flag, key, attributes) if flag.listed else None
     if listed is Variant.CANDIDATE:
         return listed, Reason.TARGETING_MATCH
     if listed is Variant.STABLE:
@@ -144,7 +151,7 @@ def cohort(flag: Flag, key: str | None, attributes: Attributes, exposure: int) -
     A unit that people have taken off a list again belongs to neither for the rest of the rollout.
     """
     unit = unit_of(flag, key, attributes)
-    if unit is None or unit in flag.forced or forced(flag, key, attributes) is not None:
+    if unit is None or unit in flag.forced or (flag.listed and forced(flag, key, attributes) is not None):
         return None
     return Cohort.TREATMENT if bucket(flag.salt, unit) < exposure else Cohort.CONTROL
 
@@ -193,7 +200,12 @@ def _fallback(flag: Flag, reason: Reason) -> tuple[Variant, Reason]:
 
 def _fits(value: JsonValue, patterns: tuple[str, ...]) -> bool:
     values = value if isinstance(value, list) else [value]
-    return any(fnmatchcase(text, pattern) for text in map(_text, values) if text for pattern in patterns)
+    return bool(patterns) and any(_pattern(patterns)(text) for text in map(_text, values) if text)
+
+
+@lru_cache(maxsize=1024)
+def _pattern(patterns: tuple[str, ...]) -> Callable[[str], object]:
+    return re.compile("|".join(map(translate, patterns))).match
 
 
 def _text(value: JsonValue) -> str:
