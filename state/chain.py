@@ -15,6 +15,7 @@ from state.tables import journal_head
 from state.transactions import Transactions
 
 _HEAD = select(journal_head.c.lines, journal_head.c.mac)
+_LAST = _HEAD.with_for_update()
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ def queue(tx: Connection) -> None:
 
     For transactions that lock nothing after this.
     """
-    tx.execute(_HEAD.with_for_update())
+    tx.execute(_LAST)
 
 
 def append(tx: Connection, secrets: Secrets, lines: Sequence[Line]) -> None:
@@ -39,13 +40,13 @@ def append(tx: Connection, secrets: Secrets, lines: Sequence[Line]) -> None:
     The head is locked from here to the commit, and always as the last lock of a transaction: commits queue, and none
     can wait for another in a circle.
     """
-    count, mac = tx.execute(_HEAD.with_for_update()).one()
+    count, mac = tx.execute(_LAST).one()
     for line in lines:
         count += 1
         columns = {**line.columns, "link": count, "key_id": secrets.current}
         mac = seal(secrets.by_id[secrets.current], mac, line.journal.name, columns)
-        tx.execute(line.journal.insert().values(**columns, **{SEAL: mac}))
-    tx.execute(journal_head.update().values(lines=count, mac=mac))
+        tx.execute(line.journal.insert(), {**columns, SEAL: mac})
+    tx.execute(journal_head.update(), {"lines": count, "mac": mac})
 
 
 class Chained(Transactions):

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from pydantic import JsonValue
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from rollout.model import Command, Transition, Verb
 from state import rows
@@ -29,6 +29,12 @@ class Asked:
 
 
 _asked_of = select(rollouts.c.id, rollouts.c.phase, rollouts.c.question)
+_PENDING = (
+    select(commands)
+    .join(rollouts, rollouts.c.id == commands.c.rollout_id)
+    .where(rollouts.c.name == bindparam("named"), commands.c.status == CommandStatus.PENDING)
+    .order_by(commands.c.id)
+)
 
 
 def mark_done(tx: Connection, transition: Transition) -> bool:
@@ -86,15 +92,8 @@ class Commands(Transactions):
 
     def pending(self, name: str) -> tuple[Command, ...]:
         """The commands of a rollout that wait for an answer, oldest first."""
-        where = (rollouts.c.name == name, commands.c.status == CommandStatus.PENDING)
-        query = (
-            select(commands)
-            .join(rollouts, rollouts.c.id == commands.c.rollout_id)
-            .where(*where)
-            .order_by(commands.c.id)
-        )
         with self.reading() as tx:
-            return tuple(rows.command(row) for row in tx.execute(query))
+            return tuple(rows.command(row) for row in tx.execute(_PENDING, {"named": name}))
 
     def carried_out(self, name: str) -> Mapping[int, tuple[Command, ...]]:
         """The commands of a rollout that made a transition, by the revision they made."""

@@ -46,6 +46,15 @@ ADD_BATCH = text("INSERT INTO batch (id, at) VALUES (:id, :at) ON CONFLICT DO NO
 )
 """Units are the hot rows: plain statements, prepared once by the driver."""
 
+_SEALED = select(clocks.c.sealed_until).with_for_update(read=True)
+_FLAGS = (
+    select(flags.c.key, flags.c.version, flags.c.rollout)
+    .where(flags.c.key.in_(bindparam("keys", expanding=True)))
+    .order_by(flags.c.key)
+    .with_for_update(read=True)
+)
+_ROLLOUT = select(rollouts.c.id, rollouts.c.digest, rollouts.c.plan).where(rollouts.c.name == bindparam("named"))
+
 
 class Batch(NamedTuple):
     """Outcomes sent together; a batch with an `id` is counted once however often it comes."""
@@ -107,22 +116,18 @@ class Events:
 
     def _arrival(self, tx: Connection, now: datetime) -> Arrival:
         """Read how far buckets are sealed, and keep it so until the transaction ends."""
-        sealed = tx.execute(select(clocks.c.sealed_until).with_for_update(read=True)).scalar_one()
+        sealed = tx.execute(_SEALED).scalar_one()
         return Arrival(micros(now), micros(now + self._clock.ahead()), micros(sealed))
 
     def _follow(self, tx: Connection, keys: Collection[str]) -> None:
         """Bring what is known of the flags up to date; their rollouts cannot move before the transaction ends."""
-        query = select(flags.c.key, flags.c.version, flags.c.rollout).where(flags.c.key.in_(keys)).order_by(flags.c.key)
-        for row in tx.execute(query.with_for_update(read=True)).all():
+        for row in tx.execute(_FLAGS, {"keys": list(keys)}).all():
             known = self._courses.get(row.key)
             if known is None or known.version != row.version:
                 self._courses[row.key] = self._course(tx, row)
 
     def _course(self, tx: Connection, row: Any) -> Course:
-        found = tx.execute(
-            select(rollouts.c.id, rollouts.c.digest, rollouts.c.plan).where(rollouts.c.name == row.rollout)
-        )
-        rollout = found.one()
+        rollout = tx.execute(_ROLLOUT, {"named": row.rollout}).one()
         plan = self._store.parsed(rollout.digest, rollout.plan)
         return Course(row.version, rollout.id, plan, epochs(tx, self._store, row.rollout))
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, func, or_, select
+from sqlalchemy import Connection, Select, and_, bindparam, func, or_, select
 
 from rollout.incidents import Incident, latest, objection, untold, utc
 from rollout.model import Transition
@@ -19,6 +20,7 @@ from state.tables import flags, incident_journal
 from state.transactions import Transactions
 
 SLUICE = "sluice"
+NONE: Mapping[str, Any] = MappingProxyType({})
 OVER = "its time was over"
 
 
@@ -42,6 +44,7 @@ _ALL = (
     .order_by(incident_journal.c.number)
 )
 _OPEN = _ALL.where(_end.c.at.is_(None))
+_LATELY = _ALL.where(or_(_end.c.at.is_(None), _end.c.at > bindparam("since")))
 
 
 class Incidents(Transactions):
@@ -95,8 +98,7 @@ class Incidents(Transactions):
 
 def incidents(tx: Connection, since: datetime | None = None) -> tuple[Incident, ...]:
     """Every incident that was not over at an instant, oldest first, in the caller's transaction."""
-    ended = _end.c.at
-    return tuple(_read(tx, _ALL if since is None else _ALL.where(or_(ended.is_(None), ended > since))))
+    return tuple(_read(tx, _ALL) if since is None else _read(tx, _LATELY, {"since": since}))
 
 
 def about(found: Sequence[Incident], flag: str, since: datetime) -> tuple[Incident, ...]:
@@ -135,8 +137,8 @@ def _meant(found: Sequence[Incident], number: int | None, now: datetime) -> Inci
     return one
 
 
-def _read(tx: Connection, query: Select[Any]) -> Iterator[Incident]:
-    for row in tx.execute(query):
+def _read(tx: Connection, query: Select[Any], given: Mapping[str, Any] = NONE) -> Iterator[Incident]:
+    for row in tx.execute(query, given):
         yield Incident(
             number=row.number,
             since=row.at,

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from plans.channels import PREFECT
 from plans.schema import Plan
@@ -21,6 +21,17 @@ from state.count_tables import slots
 from state.tables import DeliveryStatus, deliveries, evidences, flag_journal, flags, journal, outbox, rollouts
 
 SUBMIT = "submit"
+
+_LOCKED = select(flags).where(flags.c.key == bindparam("named")).with_for_update()
+_NEXT_VERSION = flags.update().where(flags.c.key == bindparam("named"))
+_SWAP = rollouts.update().where(rollouts.c.name == bindparam("named"), rollouts.c.revision == bindparam("decided_on"))
+_POST = outbox.insert().returning(outbox.c.id)
+_END_BUCKETS = slots.update().where(
+    slots.c.rollout_id == select(rollouts.c.id).where(rollouts.c.name == bindparam("named")).scalar_subquery(),
+    slots.c.until > bindparam("past"),
+)
+_FINDINGS = select(evidences.c.findings).where(evidences.c.rollout_id == bindparam("key"))
+"""Statements of every commit, built once: putting one together costs more than running it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +48,13 @@ class Change:
 
 def lock_flag(tx: Connection, key: str) -> Any | None:
     """The flag's row, held until this transaction ends: whatever changes a flag or its rollouts queues here."""
-    return tx.execute(select(flags).where(flags.c.key == key).with_for_update()).one_or_none()
+    return tx.execute(_LOCKED, {"named": key}).one_or_none()
 
 
 def change_flag(tx: Connection, row: Any, why: Change, columns: Mapping[str, Any]) -> Line:
     """Write a locked flag's next version; gives its line for the journal."""
     version = int(row.version) + 1
-    tx.execute(flags.update().where(flags.c.key == row.key).values(version=version, **columns))
+    tx.execute(_NEXT_VERSION, {"named": row.key, "version": version, **columns})
     return flag_line({**row._mapping, **columns, "version": version}, why)  # noqa: SLF001 - SQLAlchemy's public name
 
 
@@ -57,11 +68,8 @@ def move(tx: Connection, plan: Plan, transition: Transition) -> bool:
     """Swap the rollout's state, if its revision is still the one decided on; False where it is not."""
     before, after = transition.before, transition.after
     step = due(plan, after, transition.at)
-    changed = tx.execute(
-        rollouts.update()
-        .where(rollouts.c.name == before.name, rollouts.c.revision == before.revision)
-        .values(**rows.state_columns(after), due_at=step.at if step else None)
-    )
+    new = {**rows.state_columns(after), "due_at": step.at if step else None}
+    changed = tx.execute(_SWAP, {"named": before.name, "decided_on": before.revision, **new})
     if after.epoch != before.epoch:
         _end_buckets(tx, transition)
     return changed.rowcount == 1
@@ -100,20 +108,18 @@ def post(tx: Connection, rollout: int, subject: str, revision: int, at: datetime
             "at": at,
             "delivered": False,
         }
-        key = tx.execute(outbox.insert().values(**line).returning(outbox.c.id)).scalar_one()
+        key = tx.execute(_POST, line).scalar_one()
         new = {"outbox_id": key, "status": DeliveryStatus.WAITING, "attempts": 0, "problem": ""}
         tx.execute(deliveries.insert(), [new | {"channel": channel} for channel in (*notice.channels, PREFECT)])
 
 
 def _end_buckets(tx: Connection, transition: Transition) -> None:
     """What was served until now changes here, so the open buckets end here."""
-    rollout = select(rollouts.c.id).where(rollouts.c.name == transition.before.name).scalar_subquery()
-    open_ = (slots.c.rollout_id == rollout, slots.c.until > transition.at)
-    tx.execute(slots.update().where(*open_).values(until=transition.at))
+    tx.execute(_END_BUCKETS, {"named": transition.before.name, "until": transition.at, "past": transition.at})
 
 
 def _known(tx: Connection, rollout: int) -> str:
-    return str(tx.execute(select(evidences.c.findings).where(evidences.c.rollout_id == rollout)).scalar_one())
+    return str(tx.execute(_FINDINGS, {"key": rollout}).scalar_one())
 
 
 def _columns(transition: Transition) -> dict[str, Any]:

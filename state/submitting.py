@@ -103,20 +103,17 @@ class Submitting(Transactions):
 
     def _insert(self, tx: Connection, plan: Plan, text: str, state: RolloutState, by: str) -> None:
         step = due(plan, state, state.submitted)
-        key = tx.execute(
-            rollouts.insert().values(
-                **rows.state_columns(state),
-                shape=shape(plan),
-                plan=to_json(plan),
-                plan_text=text,
-                submitted_by=by,
-                check_every=plan.stop.check_every.timedelta.total_seconds(),
-                due_at=step.at if step else None,
-            )
-        ).inserted_primary_key
-        assert key is not None  # noqa: S101 - one inserted row has one key
-        nothing = rows.evidence_json(Evidence())
-        tx.execute(evidences.insert().values(rollout_id=key[0], version=0, verdicts="", findings=nothing))
+        columns = rows.state_columns(state) | {
+            "shape": shape(plan),
+            "plan": to_json(plan),
+            "plan_text": text,
+            "submitted_by": by,
+            "check_every": plan.stop.check_every.timedelta.total_seconds(),
+            "due_at": step.at if step else None,
+        }
+        key = tx.execute(rollouts.insert().returning(rollouts.c.id), columns).scalar_one()
+        nothing = {"version": 0, "verdicts": "", "findings": rows.evidence_json(Evidence())}
+        tx.execute(evidences.insert(), {"rollout_id": key, **nothing})
 
     def _take(self, tx: Connection, flag: Any, plan: Plan, state: RolloutState, by: str, reason: str) -> None:
         told = ": ".join(filter(None, (f"submitted {plan.name}", reason)))
@@ -127,7 +124,7 @@ class Submitting(Transactions):
             return
         stable = rows.settings_json(declared_stable(plan))
         columns |= {"key": plan.flag, "version": 1, "switch": str(Switch.ON), "stable": stable}
-        tx.execute(flags.insert().values(**columns))
+        tx.execute(flags.insert(), columns)
         append(tx, self.secrets, (flag_line(columns, why),))
 
 

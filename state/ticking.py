@@ -33,9 +33,8 @@ class Ticking(Transactions):
 
     def ticks(self) -> Ticks:
         """The clock's row with its barrier, read together."""
-        query = select(clocks, _unsettled().label("due"), _asking().label("asked"))
         with self.reading() as tx:
-            row = tx.execute(query).one()
+            row = tx.execute(_TICKS).one()
         return Ticks(
             kind=ClockKind(row.kind),
             virtual=row.anchor_virtual,
@@ -80,3 +79,6 @@ def _asking() -> ScalarSelect[datetime | None]:
     return (
         select(func.min(rollouts.c.since)).where(live, rollouts.c.status == Status.AWAITING_APPROVAL).scalar_subquery()
     )
+
+
+_TICKS = select(clocks, _unsettled().label("due"), _asking().label("asked"))

@@ -161,14 +161,11 @@ class Transitions(Transactions):
 
 def epochs(tx: Connection, plans: Transactions, name: str) -> tuple[Epoch, ...]:
     """The exposure history of a rollout, read in the caller's transaction; empty for an unknown name."""
-    row = tx.execute(select(rollouts).where(rollouts.c.name == name)).one_or_none()
+    row = tx.execute(_SUBMITTED, {"named": name}).one_or_none()
     if row is None:
         return ()
     plan = plans.parsed(row.digest, row.plan)
-    where = (journal.c.rollout_id == row.id, journal.c.epoch == journal.c.revision)
-    found = tx.execute(
-        select(journal.c.at, journal.c.before, journal.c.after).where(*where).order_by(journal.c.revision)
-    ).all()
+    found = tx.execute(_SERVED_ANEW, {"of": row.id}).all()
     first = rows.state_from_json(found[0].before).digest if found else row.digest
     starts = [(row.submitted, replace(initial(plan, row.submitted), digest=first))]
     starts += [(line.at, rows.state_from_json(line.after)) for line in found]
@@ -204,6 +201,17 @@ def _reading() -> Select[Any]:
 
 
 _ONE = _reading()  # built once: putting it together costs as much as running it
+_KEEP = evidences.update().where(
+    evidences.c.rollout_id == bindparam("of"), evidences.c.version == bindparam("judged_from")
+)
+
+
+_SUBMITTED = select(rollouts).where(rollouts.c.name == bindparam("named"))
+_SERVED_ANEW = (
+    select(journal.c.at, journal.c.before, journal.c.after)
+    .where(journal.c.rollout_id == bindparam("of"), journal.c.epoch == journal.c.revision)
+    .order_by(journal.c.revision)
+)
 
 
 def _read(tx: Connection, name: str) -> Any | None:
@@ -229,18 +237,14 @@ def _successor(row: Any, plan: Plan) -> str | None:
 
 
 def _keep_evidence(tx: Connection, rollout: int, evidence: Evidence, memory: str | None, version: int) -> bool:
-    changed = tx.execute(
-        evidences.update()
-        .where(evidences.c.rollout_id == rollout, evidences.c.version == version)
-        .values(
-            version=version + 1,
-            looked_at=evidence.at,
-            verdicts=rows.verdicts(evidence.findings),
-            memory=memory,
-            findings=rows.evidence_json(evidence),
-        )
-    )
-    return changed.rowcount == 1
+    new = {
+        "version": version + 1,
+        "looked_at": evidence.at,
+        "verdicts": rows.verdicts(evidence.findings),
+        "memory": memory,
+        "findings": rows.evidence_json(evidence),
+    }
+    return tx.execute(_KEEP, {"of": rollout, "judged_from": version, **new}).rowcount == 1
 
 
 def _amend(tx: Connection, row: Any, plan: Plan, transition: Transition) -> None:
