@@ -6,6 +6,7 @@ done at once; a step of the schedule is left to the rollout's own run until that
 
 from __future__ import annotations
 
+import gc
 import logging
 import time
 from collections.abc import Iterator, Sequence
@@ -70,7 +71,8 @@ def sweep(house: House) -> Swept:
         logger.info("guard: incident %d is over: %s", over.number, over.reason)
     swept = Swept()
     for page in house.store.due_for_look(now + _ahead(house)):
-        swept = _add(swept, _page(house, page, now))
+        with _uncollected():
+            swept = _add(swept, _page(house, page, now))
     return swept
 
 
@@ -104,6 +106,18 @@ def _left(house: House, state: RolloutState) -> bool:
 def _ahead(house: House) -> timedelta:
     """How early a look may come, so that rollouts of one interval are looked at together."""
     return timedelta(0) if house.clock.kind is ClockKind.ACCELERATED else TOGETHER
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Leave garbage to reference counts for a page, which makes no cycles: looking for some takes a quarter of it."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
 
 
 def _page(house: House, page: Sequence[Live], now: datetime) -> Swept:
