@@ -147,5 +147,5 @@ def _record(trial: list[Any], known: list[Any]) -> Record:
     masses, proof, *numbers = trial
     past_bad, past_total, samples, frozen, *rest, noise, power = known
     bounds = None if frozen is None else (frozen[0], frozen[1])
-    heard = Known(past_bad, past_total, samples, bounds, *rest, Noise(*noise), power)
+    heard = Known._make((past_bad, past_total, samples, bounds, *rest, Noise(*noise), power))
     return Record(Trial(tuple(masses), tuple(proof), *numbers), heard)
