@@ -15,7 +15,7 @@ from flows.collect import Collect, Counted, Wanted
 from gates.judge import Gate, Memory, compile, judge  # noqa: A004 - the gate's own word for it
 from plans.schema import Plan
 from rollout.decide import decide, due, refusal
-from rollout.model import Command, Evidence, RolloutState, Status, Transition, Verdict
+from rollout.model import Bucket, Command, Evidence, RolloutState, Status, Transition, Verdict
 from rollout.notices import Notice, look_notices
 from state.clock import Clock
 from state.store import Live, Look, Rollout, Settled, StaleStateError, Store
@@ -35,10 +35,14 @@ class ContendedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What the evidence says at one look; without a memory nothing was judged."""
+    """What the evidence says at one look; without a memory nothing was judged.
+
+    `told` is what other sources than the application's events told for it.
+    """
 
     memory: Memory | None
     evidence: Evidence
+    told: Sequence[Bucket] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +95,7 @@ def take(store: Store, clock: Clock, name: str, collect: Collect, permit: Permit
     transition = decide(rollout.plan, rollout.state, judged.evidence, open_, now)
     if transition is not None and permit(transition):
         memory = judged.memory.to_json() if judged.memory else rollout.memory
-        store.commit(transition, judged.evidence, memory, rollout.evidence_version)
+        store.commit(transition, judged.evidence, memory, rollout.evidence_version, told=judged.told)
         return transition
     for command, why in refused.items():
         store.refuse(command, why)
@@ -117,7 +121,8 @@ def look(rollout: Rollout, collect: Collect, now: datetime) -> Judged:
 def weigh(gate: Gate, memory: Memory | None, counted: Counted, row: Rollout | Live, now: datetime) -> Judged:
     """The verdicts at `now`, with the memory that carries them on."""
     buckets, seen, problems = counted.buckets, counted.seen, counted.problems
-    return Judged(*judge(gate, memory, buckets, row.state, now, seen, problems, incidents=row.incidents))
+    left, evidence = judge(gate, memory, buckets, row.state, now, seen, problems, incidents=row.incidents)
+    return Judged(left, evidence, counted.told)
 
 
 def sort_out(
@@ -157,6 +162,7 @@ def look_of(row: Rollout | Live, judged: Judged, notices: Sequence[Notice], done
         evidence_version=row.evidence_version,
         evidence=judged.evidence,
         memory=judged.memory.to_json() if judged.memory else row.memory,
+        told=judged.told,
         notices=notices,
         settled=done,
     )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from flows.ask import Question, ask, by_source, closed, request_of
 from gates.sources import Reading, Source
 from plans.schema import Plan
+from rollout.counting import joined
 from rollout.model import Bucket
 from state.events import Events
 from state.store import Store
@@ -35,12 +36,14 @@ class Wanted:
 class Counted:
     """What a rollout's sources gave: its buckets in order, and every event name ever seen for its flag.
 
-    `problems` says by metric what a source could not tell.
+    `told` is what of it other sources than the application's events told, `problems` says by metric what a source
+    could not tell.
     """
 
     buckets: Sequence[Bucket] = ()
     seen: frozenset[str] = frozenset()
     problems: Mapping[str, str] = field(default_factory=dict)
+    told: Sequence[Bucket] = ()
 
 
 Collect = Callable[[Sequence[Wanted], datetime], Sequence[Counted]]
@@ -91,13 +94,7 @@ def _merged(own: Counted, told: Sequence[Reading], until: datetime) -> Counted:
 
     What a source could not tell by then is not counted: the others go on without it.
     """
-    found = {(bucket.start, bucket.epoch): bucket for bucket in own.buckets if bucket.end <= until}
-    for bucket in (bucket for reading in told for bucket in reading.buckets):
-        place = bucket.start, bucket.epoch
-        found[place] = _joined(found[place], bucket) if place in found else bucket
+    heard = [bucket for bucket in own.buckets if bucket.end <= until]
+    answers = joined(bucket for reading in told for bucket in reading.buckets)
     problems = {metric: words for reading in told for metric, words in reading.problems.items()}
-    return Counted(tuple(found[place] for place in sorted(found)), own.seen, problems)
-
-
-def _joined(one: Bucket, other: Bucket) -> Bucket:
-    return replace(one, counts={**one.counts, **other.counts})
+    return Counted(joined((*heard, *answers)), own.seen, problems, answers)

@@ -7,14 +7,15 @@ the statistics assume: bad units per unit at risk, whatever the number of events
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import TypeVar
 
 from plans.conditions import Condition
 from plans.schema import Metric, Plan
-from rollout.model import Counts
+from rollout.model import Bucket, Counts
 
 EVENTS = "events"
 QUANTILES = frozenset({"p50", "p90", "p95", "p99"})
@@ -101,6 +102,16 @@ def at_risk(
         bad = frozenset(marked.keys() - spoiled)
         total = len((of.keys() | marked.keys()) - spoiled)
     return Counts(len(bad), total), bad
+
+
+def joined(buckets: Iterable[Bucket]) -> tuple[Bucket, ...]:
+    """One bucket for each place, with the counts of all that were given for it, in order."""
+    found: dict[tuple[datetime, int], Bucket] = {}
+    for bucket in buckets:
+        place = bucket.start, bucket.epoch
+        known = found.get(place)
+        found[place] = replace(known, counts={**known.counts, **bucket.counts}) if known else bucket
+    return tuple(found[place] for place in sorted(found))
 
 
 def drawn(of: Mapping[Unit, int], past: Mapping[Unit, int], lots: Mapping[Unit, float]) -> dict[Unit, int]:

@@ -14,13 +14,14 @@ from typing import Annotated, NamedTuple
 import typer
 
 from gates.judge import Memory
-from rollout.counting import EVENTS
+from rollout.counting import joined
 from rollout.model import NOT_STARTED, Bucket, Cohort
 from sluice import render
 from sluice.access import here
 from sluice.errors import RefusedError, UsageError
 from sluice.options import Data, Name
 from state.buckets import read_buckets
+from state.readings import readings_of
 from state.store import Rollout, Store
 
 REMEDY = "pip install 'sluice[notebook]' brings it; --format csv does without"
@@ -74,7 +75,6 @@ def evidence(
         raise UsageError("Parquet is not for reading on a terminal; name a file: --out evidence.parquet")
     with here(data) as desk:
         rollout, found = desk.store.rollout(name), judged(desk.store, name)
-    _note(rollout)
     rows = list(told(rollout, found))
     if out is None:
         sys.stdout.write(as_csv(rows))
@@ -88,12 +88,12 @@ def evidence(
 
 
 def judged(store: Store, name: str) -> tuple[Bucket, ...]:
-    """The closed buckets that the gate has consumed, oldest first; raises UnknownError."""
+    """The closed buckets that the gate has consumed, of all sources, oldest first; raises UnknownError."""
     rollout = store.rollout(name)
     last = Memory.from_json(rollout.memory).after if rollout.memory else None
     if last is None:
         return ()
-    found = read_buckets(store, {rollout.id: None})[rollout.id]
+    found = joined((*read_buckets(store, {rollout.id: None})[rollout.id], *readings_of(store, rollout.id)))
     return tuple(bucket for bucket in found if (bucket.start, bucket.epoch) <= last)
 
 
@@ -139,14 +139,3 @@ def _columns(rows: Sequence[Row]) -> list[list[object]]:
 
 def _instant(at: datetime) -> str:
     return at.isoformat().replace("+00:00", "Z")
-
-
-def _note(rollout: Rollout) -> None:
-    """Say which metrics are not here, because somebody else keeps their history."""
-    elsewhere = sorted(f"{name} ({m.source})" for name, m in rollout.plan.metrics.items() if m.source != EVENTS)
-    if elsewhere:
-        text = (
-            f"note: buckets of {', '.join(elsewhere)} are not kept here, because their source has them; "
-            f"their sums at each decision are in `sluice history {rollout.name} --json`"
-        )
-        render.console(stderr=True).print(text, style="yellow")

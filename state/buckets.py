@@ -57,7 +57,7 @@ def read_buckets(
     with store.reading() as tx:
         query = _AFTER[tx.dialect.name]
         for row in tx.execute(query, {"cursors": orjson.dumps(cursors).decode()}):
-            found[row.rollout_id].append(_bucket(row))
+            found[row.rollout_id].append(bucket_of(row))
     return {key: tuple(found[key]) for key in after}
 
 
@@ -80,7 +80,8 @@ _AFTER = {
 }
 
 
-def _bucket(row: Any) -> Bucket:
+def bucket_of(row: Any) -> Bucket:
+    """The bucket that a row keeps, read as it lies there: instants are microseconds."""
     return Bucket(
         start=from_micros(row.start),
         end=from_micros(row.until),

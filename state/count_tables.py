@@ -27,6 +27,22 @@ class BucketRow(SQLModel, table=True):
     counts: str = text_column()
 
 
+class ReadingRow(SQLModel, table=True):
+    """What the operator's sources told of one bucket, as it was judged: the embedded source has its own rows."""
+
+    __tablename__: ClassVar[Any] = "reading"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    rollout_id: int = Field(primary_key=True, foreign_key="rollout.id")
+    start: datetime = Field(primary_key=True, sa_type=Micros)
+    epoch: int = Field(primary_key=True)
+    until: datetime = Field(sa_type=Micros)
+    phase: int
+    exposure: int
+    settings_epoch: int
+    counts: str = text_column()
+
+
 class SlotRow(SQLModel, table=True):
     """A dense number for (rollout, epoch, bucket, cohort, event) while its bucket is open."""
 
@@ -111,6 +127,7 @@ class SeenEventRow(SQLModel, table=True):
 
 
 buckets = table(BucketRow)
+readings = table(ReadingRow)
 slots = table(SlotRow)
 units = table(UnitRow)
 unit_sums = table(UnitSumRow)

@@ -11,9 +11,9 @@ from sqlalchemy import Connection, Select, bindparam, func, select
 
 from plans.schema import Plan
 from rollout.incidents import Incident, latest
-from rollout.model import Evidence, Status
+from rollout.model import Bucket, Evidence, Status
 from rollout.notices import Notice
-from state import rows
+from state import readings, rows
 from state.incidents import about, incidents
 from state.journaling import post
 from state.rows import Live
@@ -54,7 +54,8 @@ class Settled:
 class Look:
     """What one look found, for a rollout that it does not move.
 
-    `settled` is given by a pass that also decided on the schedule, and left out by one that only judged.
+    `told` is what other sources than the application's events told for it. `settled` is given by a pass that also
+    decided on the schedule, and left out by one that only judged.
     """
 
     id: int
@@ -62,6 +63,7 @@ class Look:
     evidence_version: int
     evidence: Evidence
     memory: str | None
+    told: Sequence[Bucket] = ()
     notices: Sequence[Notice] = ()
     settled: Settled | None = None
 
@@ -208,6 +210,7 @@ def _settled(look: Look, settled: Settled) -> dict[str, Any]:
 
 def _write(tx: Connection, looks: Sequence[Look]) -> None:
     tx.execute(_keep, [_columns(look) for look in looks])
+    readings.keep(tx, ((look.id, look.told) for look in looks if look.told))
     for look in looks:
         if look.notices and look.evidence.at is not None:
             post(tx, look.id, f"e{look.evidence_version + 1}", 0, look.evidence.at, look.notices)

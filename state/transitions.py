@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -16,8 +16,8 @@ from plans.schema import Plan
 from rollout.decide import initial
 from rollout.exposure import Flag, declared_stable, served
 from rollout.incidents import Incident, latest
-from rollout.model import LIVE, Evidence, RolloutState, Status, Transition, Verb
-from state import rows
+from rollout.model import LIVE, Bucket, Evidence, RolloutState, Status, Transition, Verb
+from state import readings, rows
 from state.chain import append
 from state.commands import mark_done, mark_refused
 from state.errors import StaleStateError, UnknownError
@@ -89,15 +89,18 @@ class Transitions(Transactions):
         memory: str | None,
         evidence_version: int,
         refused: Mapping[int, str] | None = None,
+        told: Sequence[Bucket] = (),
     ) -> None:
         """Make a transition true: state, journal, evidence, flag, commands and notices, all or nothing.
 
+        `told` is what other sources than the application's events told for this evidence.
         Raises StaleStateError, having written nothing, where rollout, evidence, switch, flag or a command changed since
         they were read.
         """
         try:
             with self.writing() as tx:
-                self._commit(tx, transition, evidence, memory, evidence_version, refused or {})
+                key = self._commit(tx, transition, evidence, memory, evidence_version, refused or {})
+                readings.keep(tx, ((key, told),))
         except IntegrityError as error:  # another rollout took the flag
             raise _stale(transition) from error
 
@@ -132,7 +135,7 @@ class Transitions(Transactions):
         memory: str | None,
         evidence_version: int,
         refused: Mapping[int, str],
-    ) -> None:
+    ) -> int:
         before, after = transition.before, transition.after
         flag = lock_flag(tx, before.flag)
         row = _read(tx, before.name)
@@ -157,6 +160,7 @@ class Transitions(Transactions):
             raise _stale(transition)
         serves = {"value": served_json(now_plan, after, after.digest), "rollout": before.name}
         append(tx, self.secrets, (line, change_flag(tx, flag, why, serves | _new_stable(plan, transition))))
+        return int(row.id)
 
 
 def epochs(tx: Connection, plans: Transactions, name: str) -> tuple[Epoch, ...]:

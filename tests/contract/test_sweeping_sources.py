@@ -18,7 +18,7 @@ from flows.collect import Counted, Wanted, from_events, from_sources
 from flows.guard import sweep
 from flows.house import House
 from flows.pace import Pace
-from gates.judge import Memory
+from gates.judge import Memory, compile, judge  # noqa: A004 - the gate's own word for it
 from gates.sources import Reading, Request, Source, Window
 from gates.sources.config import configured
 from gates.sources.opening import open_sources
@@ -26,11 +26,13 @@ from gates.sources.windows import BEFORE, Span, windows
 from plans.known import Known
 from plans.schema import Metric
 from rollout.model import Bucket, Counts, Finding, Status, Verdict
+from sluice.evidence import judged
 from state.clock import Clock
 from state.database import connect, migrate
 from state.events import Events
+from state.readings import readings_of
 from state.step import submit
-from state.store import Store
+from state.store import Look, Store
 from tests.contract.sources.web_server import Handler, WebServer, sends, web_server
 
 START = datetime(2026, 12, 1, 9, tzinfo=UTC)
@@ -120,6 +122,47 @@ def test_each_source_moves_its_own_rollout_and_no_other(world: World) -> None:
     assert (Counts(12, 600), Counts(12, 600)) == (world.finding("healthy").treatment, world.finding("healthy").control)
     assert "broken: for treatment: answered 500" in world.finding("broken").reason
     assert "gone: is not configured any more" in world.finding("gone").reason
+
+
+def test_what_was_told_is_kept_as_it_was_judged(world: World) -> None:
+    """Judged once more, the kept buckets come to the findings of the look and of the step, number for number."""
+    world.at += timedelta(minutes=31)
+    sweep(world.house)
+    for name in ("healthy", "faulty"):
+        rollout, kept = world.store.rollout(name), judged(world.store, name)
+        before = world.store.journal(name)[-1].before if rollout.state.status is Status.REVERTED else rollout.state
+        _, evidence = judge(compile(rollout.plan), None, kept, before, world.at)
+        assert rollout.evidence.findings == evidence.findings
+    assert () == judged(world.store, "broken")
+
+
+def test_what_a_source_told_an_overtaken_look_is_not_kept(world: World) -> None:
+    """Nothing is kept that was not judged: the buckets are asked for again, and kept with the look that counts them."""
+    world.at += timedelta(minutes=31)
+    row = world.store.rollout("healthy")
+    counts = {"error_rate": (Counts(), Counts())}
+    told = Bucket(
+        start=START,
+        end=START + timedelta(minutes=5),
+        epoch=1,
+        phase=0,
+        exposure=10_000,
+        settings_epoch=0,
+        counts=counts,
+    )
+    stale = Look(
+        id=row.id,
+        name=row.name,
+        evidence_version=row.evidence_version - 1,
+        evidence=row.evidence,
+        memory=None,
+        told=(told,),
+    )
+    assert ("healthy",) == world.store.look((stale,))
+    assert () == readings_of(world.store, row.id)
+    sweep(world.house)
+    kept = [bucket for bucket in readings_of(world.store, row.id) if bucket.phase == 0]
+    assert [Counts(2, 100)] * 6 == [bucket.counts["error_rate"][0] for bucket in kept]
 
 
 def test_a_rollout_whose_source_is_broken_does_not_grow(world: World) -> None:
