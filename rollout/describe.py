@@ -17,7 +17,7 @@ from rollout import approving, lists
 from rollout.blocks import blocks
 from rollout.exposure import declared_stable
 from rollout.findings import silence
-from rollout.incidents import in_force
+from rollout.incidents import Incident, in_force
 from rollout.model import FALLEN, FULL, Counts, Evidence, Finding, RolloutState, Status, Verb
 from rollout.obstacles import Block, Code, holding
 from rollout.proposing import shown
@@ -48,8 +48,7 @@ def state_name(plan: Plan, state: RolloutState, evidence: Evidence, now: datetim
     """The rollout in one line a PM can read: `Beta · 10 % · until Tue 8 Dec 09:00`."""
     match state.status:
         case Status.SCHEDULED:
-            step = due(plan, state, now)
-            return f"Scheduled · starts {local(plan, step.at)}" if step else "Scheduled"
+            return _scheduled_name(plan, state, now)
         case Status.AWAITING_APPROVAL:
             leaving, entering = plan.phases[state.phase].name, plan.phases[state.phase + 1].name
             count = f" ({approving.tally(plan, state.approved_by)})" if plan.approvals > 1 else ""
@@ -206,12 +205,23 @@ def _counts_json(counts: Counts) -> dict[str, Any]:
     return {"bad": counts.bad, "of": counts.total, "rate": counts.rate}
 
 
+def _scheduled_name(plan: Plan, state: RolloutState, now: datetime) -> str:
+    if declared := in_force(state.incident, now):
+        return f"Scheduled · {_incident_name(plan, declared)}"
+    step = due(plan, state, now)
+    return f"Scheduled · starts {local(plan, step.at)}" if step else "Scheduled"
+
+
+def _incident_name(plan: Plan, declared: Incident) -> str:
+    return f"incident: no growth until {local(plan, declared.over_at)}"
+
+
 def _running_name(plan: Plan, state: RolloutState, evidence: Evidence, now: datetime) -> str:
     lead = f"{title(plan.phases[state.phase].name)} · {percent(state.exposure)}"
     if state.killed:
         return f"{lead} · killed"
     if declared := in_force(state.incident, now):
-        return f"{lead} · incident: no growth until {local(plan, declared.over_at)}"
+        return f"{lead} · {_incident_name(plan, declared)}"
     if observing := next(observation_blocks(plan, state), None):
         return f"{lead} · {observing.text}"
     if missing := next(holding(plan, state, evidence), None):

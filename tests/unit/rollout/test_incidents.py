@@ -158,6 +158,8 @@ def test_an_incident_is_said_wherever_growth_is_looked_for() -> None:
     found = [(one.code, one.text, one.clears) for one in blocks(PLAN, beta, evidence(beta, MONDAY), MONDAY)]
     assert (Code.INCIDENT, words, "by itself") in found
     assert "Beta · 10 % · incident: no growth until Mon 14 Dec 11:00" == state_name(PLAN, beta, Evidence(), MONDAY)
+    waits = during(states()["scheduled"], replace(YEAR, since=MONDAY, until=MONDAY + 2 * HOUR))
+    assert "Scheduled · incident: no growth until Mon 14 Dec 11:00" == state_name(PLAN, waits, Evidence(), MONDAY)
     entries = agenda(PLAN, beta, Evidence(), MONDAY, MONDAY + DAY)
     assert [(words, MONDAY, MONDAY + 2 * HOUR)] == [(e.text, e.at, e.until) for e in entries if e.kind is Kind.INCIDENT]
     assert not [e for e in entries if e.kind is Kind.ADJUST and e.at < MONDAY + 2 * HOUR]
