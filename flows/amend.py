@@ -7,7 +7,7 @@ from prefect.client.schemas.objects import State
 
 from flows.house import House, open_house
 from flows.identity import named
-from flows.markdown import bullets, escape, table
+from flows.markdown import bullets, escape, problems_table, table
 from flows.results import done, refused, told
 from gates.judge import unsupported
 from plans.load import PlanError
@@ -40,9 +40,7 @@ def amend_plan(rollout: str, plan: str, reason: str, digest: str = "", your_name
         who = named(house, Scope.ROLLOUTS_SUBMIT, your_name, code)
         return _amended(house, rollout, plan, reason, digest.strip(), who)
     except PlanError as error:
-        return refused(
-            "Refused: the plan has problems", f"### Nothing was changed\n\n{bullets(map(str, error.problems))}"
-        )
+        return refused("Refused: the plan has problems", f"### Nothing was changed\n\n{problems_table(error.problems)}")
     except StoreError as error:
         return refused("Refused", f"### Nothing was changed\n\n{escape(error)}")
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from plans.expressions import Condition
+from plans.problems import Problem
 from plans.schema import Plan
 from plans.timeline import Step
 from rollout.describe import percent
@@ -34,6 +35,12 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """A Markdown table; the cells are escaped, the head is ours."""
     lines = [head, ["---"] * len(head), *([escape(cell) for cell in row] for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def problems_table(problems: Iterable[Problem]) -> str:
+    """Everything that is wrong with a plan, with its line where it has one."""
+    rows = ((problem.line or "", problem.place, problem.message) for problem in problems)
+    return table(("line", "place", "what is wrong"), rows)
 
 
 def evidence_table(evidence: Evidence) -> str:

@@ -17,7 +17,7 @@ from flows.approvals import who
 from flows.house import House, open_house
 from flows.identity import clicked, named
 from flows.incidents import end_incident, start_incident
-from flows.markdown import bullets, escape, table, timeline_table
+from flows.markdown import bullets, escape, problems_table, timeline_table
 from flows.results import done, refused, told
 from gates.judge import unsupported
 from plans.load import check
@@ -46,9 +46,8 @@ def submit_plan(plan: str, digest: str = "", your_name: str = "", code: str = ""
     house = open_house(PROCESS)
     found, problems = check(plan, "plan.yaml", house.known)
     if found is None:
-        lines = [(problem.line or "", problem.place, problem.message) for problem in problems]
-        page = table(("line", "place", "what is wrong"), lines)
-        return refused(f"Refused: {len(lines)} problem{'s' * (len(lines) != 1)}", f"### Nothing was stored\n\n{page}")
+        page = f"### Nothing was stored\n\n{problems_table(problems)}"
+        return refused(f"Refused: {len(problems)} problem{'s' * (len(problems) != 1)}", page)
     if open_ := unsupported(found):
         return refused("Refused: not all of it can be judged", f"### Nothing was stored\n\n{bullets(open_)}")
     known = digest_of(found)
