@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx
 
+from flows.approvals import keyset
 from state.clock import Clock
 from state.database import connect, migrate, sqlite_url
 from state.rows import Rollout
@@ -138,7 +139,11 @@ class Stage:
 
     def submit(self, name: str, *phases: str) -> None:
         """Submit a plan of short phases under a name that no other test uses."""
-        submit(self.store, plan(name, *phases), "test", self.clock.now())
+        self.submit_text(plan(name, *phases))
+
+    def submit_text(self, text: str) -> None:
+        """Submit a plan as it is written."""
+        submit(self.store, text, "test", self.clock.now())
 
     def rollout(self, name: str) -> Rollout:
         """The rollout as the store has it."""
@@ -185,6 +190,15 @@ class Stage:
         run = self.run(name)
         assert run is not None
         return str(self.post(f"/flow_runs/{run['id']}/resume", {"run_input": answer})["status"])
+
+    def question(self, name: str) -> str:
+        """The text of the Resume form of a rollout's open question, as it is read; "" while it is written anew."""
+        run, state = self.run(name), self.rollout(name).state
+        assert run is not None
+        answer = self.api.get(f"/flow_runs/{run['id']}/input/{keyset(name, state.question)['description']}")
+        if answer.status_code == httpx.codes.NOT_FOUND:
+            return ""
+        return str(answer.raise_for_status().json()).replace("\\", "")
 
     def use_form(self, form: str, **fields: str) -> dict[str, Any]:
         """Fill in a form of the UI and wait for its run to end; gives the run."""

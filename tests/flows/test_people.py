@@ -1,7 +1,10 @@
 """What people do in Prefect's UI, through the API that the UI uses."""
 
 from datetime import datetime
+from typing import Any
 
+from plans.load import digest as digest_of
+from plans.load import loads
 from rollout.model import Verb
 from state.step import command
 from tests.flows.stage import POLITE, RUNNER, SERVER, SUPERVISOR, WORKER, Stage, plan
@@ -81,6 +84,64 @@ def test_a_late_answer_does_not_answer_the_next_question(house: Stage) -> None:
     assert house.store.journal("stale")[-1].by == "Prefect UI (unidentified)"
 
 
+def test_it_takes_as_many_people_as_the_plan_asks_for(house: Stage) -> None:
+    """The first of two keeps the question open, with a form that says who is in; the same person again is not two."""
+    house.submit_text(plan("counted", "alpha 1% 1s approval", "ga 100% 1h") + "approvals: 2\n")
+    house.await_badge("counted", "PAUSED Waiting for approval")
+    assert house.click_resume("counted", decision="approve", approver="Ana") == "ACCEPT"
+    _await_question(house, "counted", "1 of 2 approvals (Ana); anybody else may approve")
+    assert house.click_resume("counted", decision="approve", approver="ana") == "ACCEPT"
+    _await_question(house, "counted", "The last answer did not count: ana has approved this already")
+    assert house.rollout("counted").state.exposure == 1_000
+    assert house.click_resume("counted", decision="approve", approver="Ben") == "ACCEPT"
+    house.await_badge("counted", "General availability · 100 %")
+    assert house.rollout("counted").state.exposure == 100_000
+
+
+def test_a_question_that_nobody_answers_lapses(house: Stage) -> None:
+    """The run says so and holds; nobody more was exposed, and a resume asks anew."""
+    text = plan("lapsing", "alpha 1% 1s approval", "ga 100% 1h")
+    house.submit_text(text.replace("approval: required", "approval: {required: true, expires: 10s, then: hold}"))
+    house.await_badge("lapsing", "SCHEDULED Held: not approved to leave alpha within 10s")
+    assert house.rollout("lapsing").state.exposure == 1_000
+    resumed = command(house.store, "lapsing", Verb.RESUME, "ana", "back from lunch", house.clock.now())
+    assert resumed.accepted, resumed.why
+    house.await_badge("lapsing", "PAUSED Waiting for approval")
+    assert house.rollout("lapsing").state.question == 2
+
+
+def test_a_plan_is_amended_from_a_form(house: Stage) -> None:
+    """A problem is told with its line, what is stricter is in force at once, what is looser once it is approved."""
+    text = plan("amended", *QUIET)
+    house.submit_text(text)
+    bad = house.use_form("amend-plan", rollout="amended", plan=text.replace("hold: 1h", "hold: soon"), reason="oops")
+    assert (bad["state"]["type"], "| 8 | phases" in house.page(bad)) == ("FAILED", True), house.page(bad)
+    stricter = _amend(house, "amended", text.replace("> 2x", "> 1.5x"))
+    assert stricter["state"]["name"] == "Done: amend amended"
+    assert house.rollout("amended").plan.stop.criteria[0].when.target.value == 1.5
+    wanted = text.replace("> 2x", "> 3x")
+    looser = {"rollout": "amended", "plan": wanted, "reason": "too strict", "digest": digest_of(loads(wanted))}
+    told = house.page(house.use_form("amend-plan", **looser))
+    waiting = house.rollout("amended").state.proposal
+    assert waiting is not None, told
+    assert house.rollout("amended").plan.stop.criteria[0].when.target.value == 1.5
+    approved = house.use_form("approve-amendment", rollout="amended", digest=waiting.digest, your_name="Ben")
+    assert approved["state"]["name"] == "Done: amend amended"
+    assert house.rollout("amended").plan.stop.criteria[0].when.target.value == 3
+
+
+def test_an_incident_is_declared_and_ended_from_forms(house: Stage) -> None:
+    """While it lasts runs say until when nothing grows; once it is over what waited goes on."""
+    declared = house.use_form("start-incident", reason="the data centre", how_long="1h")
+    assert declared["state"]["name"].startswith("Incident 1 until "), house.page(declared)
+    house.submit("shaken", "alpha 1% 1s", "ga 100% 1h")
+    house.await_badge("shaken", "incident: no growth until")
+    assert house.rollout("shaken").state.exposure == 0
+    ended = house.use_form("end-incident", reason="power is back", your_name="Ana")
+    assert ended["state"]["name"] == "Incident 1 is over"
+    house.await_badge("shaken", "General availability · 100 %")
+
+
 def test_a_plan_is_checked_before_it_is_submitted(house: Stage) -> None:
     """The form shows dates and a digest; only that digest submits."""
     text = plan("pasted", *QUIET)
@@ -158,6 +219,19 @@ def _on_and_asleep(house: Stage, name: str) -> None:
     """A rollout in its first phase, its run back to sleep."""
     house.submit(name, *QUIET)
     house.await_badge(name, "SCHEDULED Alpha · 1 %")
+
+
+def _await_question(house: Stage, name: str, words: str) -> None:
+    """Wait until the form of the open question says this, and can be answered."""
+    until(lambda: words in house.question(name), f"the form of {name} says {words!r}", seconds=180, every=POLITE)
+    house.await_badge(name, "PAUSED Waiting for approval")
+
+
+def _amend(house: Stage, name: str, text: str) -> dict[str, Any]:
+    """Check an amendment in the form, then paste the digest that the check showed."""
+    checked = house.use_form("amend-plan", rollout=name, plan=text, reason="better so")
+    known = house.page(checked).rpartition("digest `")[2].rstrip("`")
+    return house.use_form("amend-plan", rollout=name, plan=text, reason="better so", digest=known, your_name="Ana")
 
 
 def _pages(house: Stage, name: str) -> dict[str, list[str]]:
