@@ -37,6 +37,8 @@ class Event(StrEnum):
     AMENDED = "amended"
     BREACHED = "breached"
     NO_DATA = "no_data"
+    INCIDENT_STARTED = "incident_started"
+    INCIDENT_ENDED = "incident_ended"
     REVERTED = "reverted"
     DISABLED = "disabled"
     ABORTED = "aborted"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -14,6 +14,7 @@ from rollout.approving import standing
 from rollout.describe import effect, many, model, percent, served_exposure, takes_up, title
 from rollout.exposure import declared_stable
 from rollout.findings import headline, labelled, verdict
+from rollout.incidents import Incident, utc
 from rollout.model import Evidence, Finding, RolloutState, Status, Transition, Verb, Verdict
 from rollout.obstacles import current, starved
 
@@ -49,6 +50,7 @@ RETURNING = frozenset({Event.REVERTED, Event.ABORTED, Event.DISABLED, Event.KILL
 """After these nobody has the candidate: what is served can be held against it."""
 OFF = frozenset({Event.DISABLED, Event.KILLED})
 """After these of them nobody has anything: stable is not what was told either."""
+MOST_NAMED = 50
 
 
 class Served(StrEnum):
@@ -110,6 +112,20 @@ def reminder(plan: Plan, state: RolloutState, now: datetime) -> Notice:
     line = f"Decide: {_question(plan, state)} asked {waited} ago"
     body = "\n".join((f"{plan.name}: still awaiting approval", *standing(plan, state)))
     return _notice(plan, Event.AWAITING_APPROVAL, line, body)
+
+
+def of_incident(one: Incident, event: Event, rollouts: Sequence[str], channels: tuple[str, ...]) -> Notice:
+    """That an incident has begun or is over, for all the rollouts together that it touches."""
+    about = f"incident {one.number} about {one.scope}"
+    if event is Event.INCIDENT_STARTED:
+        line = f"Nothing to do: nothing grows until {utc(one.until)}: {about}: {' '.join(one.reason.split())}"
+        done = f"by {one.by} at {_iso(one.since)}"
+    else:
+        line = f"Nothing to do: {about} is over since {utc(one.over_at)}; rollouts go on from their next look"
+        done = " ".join(filter(None, (one.ended_reason, f"by {one.ended_by} at {_iso(one.over_at)}")))
+    rest = len(rollouts) - MOST_NAMED
+    more = f" and {rest} more" if rest > 0 else ""
+    return Notice(event, line, f"{done}\nrollouts: {', '.join(rollouts[:MOST_NAMED])}{more}", channels)
 
 
 def with_reading(line: str, flag: str, served: Served) -> str:

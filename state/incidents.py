@@ -11,11 +11,13 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, and_, bindparam, func, or_, select
 
+from plans.listeners import Event
 from rollout.incidents import Incident, latest, objection, untold, utc
 from rollout.model import Transition
 from rollout.obstacles import waits_for_incidents
 from state.chain import Line, append, queue
 from state.errors import RefusedError, UnknownError
+from state.incident_notices import tell_of
 from state.tables import flags, incident_journal
 from state.transactions import Transactions
 
@@ -48,7 +50,7 @@ _LATELY = _ALL.where(or_(_end.c.at.is_(None), _end.c.at > bindparam("since")))
 
 
 class Incidents(Transactions):
-    """Declaring an incident, ending it, and reading all of them."""
+    """Declaring an incident, ending it, and reading all of them; channels are told in the same transaction."""
 
     def incidents(self) -> tuple[Incident, ...]:
         """Every incident ever declared, oldest first."""
@@ -71,6 +73,7 @@ class Incidents(Transactions):
             number = tx.execute(select(func.coalesce(func.max(incident_journal.c.number), 0))).scalar_one() + 1
             made = Incident(number=number, since=now, until=now + length, by=by, reason=reason, flags=named)
             append(tx, self.secrets, (_line(made, Mark.START, now, by, reason, self.process),))
+            tell_of(tx, made, Event.INCIDENT_STARTED, now)
         return made
 
     def end_incident(self, number: int | None, by: str, reason: str, now: datetime) -> Incident:
@@ -82,7 +85,9 @@ class Incidents(Transactions):
             queue(tx)
             one = _meant(incidents(tx), number, now)
             append(tx, self.secrets, (_line(one, Mark.END, now, by, reason, self.process),))
-        return replace(one, ended=now, ended_by=by, ended_reason=reason)
+            ended = replace(one, ended=now, ended_by=by, ended_reason=reason)
+            tell_of(tx, ended, Event.INCIDENT_ENDED, now)
+        return ended
 
     def close_incidents(self, now: datetime) -> tuple[Incident, ...]:
         """Write down the end of those whose time is over, and give them; what is in force does not wait for this."""
@@ -93,6 +98,9 @@ class Incidents(Transactions):
             queue(tx)
             over = tuple(one for one in _read(tx, _OPEN) if one.until <= now)
             append(tx, self.secrets, [_line(one, Mark.END, one.until, SLUICE, OVER, self.process) for one in over])
+            for one in over:
+                ended = replace(one, ended=one.until, ended_by=SLUICE, ended_reason=OVER)
+                tell_of(tx, ended, Event.INCIDENT_ENDED, one.until)
         return over
 
 
