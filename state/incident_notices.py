@@ -26,8 +26,8 @@ _LIVE = (
 def tell_of(tx: Connection, one: Incident, event: Event, at: datetime) -> None:
     """Put the beginning or the end of an incident in the outbox; nobody hears of one that touches no live rollout.
 
-    A notice belongs to a rollout: for a channel that is the oldest that would be heard there. So it hears of an incident
-    once, however many rollouts that touches; the log and Prefect have a line for each of these oldest.
+    A notice belongs to a rollout: for a channel that is the oldest that would be heard there. So a channel hears of an
+    incident once, however many rollouts it touches; the log and Prefect have a line for each of these oldest.
     """
     touched = tx.execute(_LIVE.where(rollouts.c.flag.in_(one.flags)) if one.flags else _LIVE).all()
     if not touched:
