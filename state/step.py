@@ -15,6 +15,7 @@ from plans.schema import Plan
 from rollout.decide import decide, refusal
 from rollout.describe import effect
 from rollout.model import Command, Evidence, Transition, Verb
+from rollout.proposing import Proposal
 from state.errors import RefusedError, StaleStateError, UnknownError
 from state.seen import NOTHING, Seen
 from state.store import Rollout, Store, Submitted
@@ -155,9 +156,14 @@ def approve_amendment(
         raise RefusedError(
             f"the amendment that waits is {waiting.digest[:12]}, not {digest_}; look at it, then approve that"
         )
+    given = agreeing(store, waiting)
+    return command(store, name, Verb.AMEND, by, reason or waiting.reason, now, args=given, person=person)
+
+
+def agreeing(store: Store, waiting: Proposal) -> dict[str, JsonValue]:
+    """What a yes to an amendment that waits asks for: exactly what was proposed."""
     args = dict(store.asked(waiting.command).command.args) | {"approves": True}
-    words = cast("dict[str, JsonValue]", args)
-    return command(store, name, Verb.AMEND, by, reason or waiting.reason, now, args=words, person=person)
+    return cast("dict[str, JsonValue]", args)
 
 
 def put_on_list(store: Store, flag: str, verb: Verb, unit: str, by: str, reason: str, now: datetime) -> Outcome:

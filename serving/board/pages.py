@@ -13,9 +13,10 @@ from fastapi.responses import RedirectResponse, Response
 from pydantic import ValidationError
 
 from rollout.agenda import Kind
+from rollout.model import Verb
 from serving.access import PRESS, refusal
 from serving.board import session
-from serving.board.presses import Pressed, press, presses, withheld
+from serving.board.presses import Pressed, agree, press, presses, withheld
 from serving.board.session import fields
 from serving.board.shown import CHANGES, Shown
 from serving.board.story import card, declared, page
@@ -112,7 +113,7 @@ def _rollout(
     told = page(found, journal, buckets, now, run_url(desk.prefect, found))
     key: Key | None = request.scope.get(CALLER)
     mine = (entry for entry in journal if key is not None and entry.revision == did and entry.by == key.who)
-    values = {"page": told, "card": told.card, "presses": presses(found, key, now), "state": found.state}
+    values = {"page": told, "card": told.card, "presses": presses(desk.store, found, key, now), "state": found.state}
     values["withheld"] = withheld(found, key, now)
     done = next((f"{entry.verb}: done, revision {entry.revision}" for entry in mine), None)
     said = {"done": done, "refused": refused, "asked": asked}
@@ -127,5 +128,7 @@ def _pressed(desk: Desk, name: str, form: Mapping[str, str], key: Key) -> int:
         raise HTTPException(400, f"{error.errors()[0]['loc'][0]}: {error.errors()[0]['msg']}") from error
     if why := refusal(key, scope_of(asked.verb)):
         raise HTTPException(403, why)
+    if asked.verb is Verb.AMEND:
+        return agree(desk, name, asked.digest, key, asked.reason.strip())
     seen = Seen(revision=asked.revision, question=asked.question)
     return press(desk, name, asked.verb, key, asked.reason.strip(), seen)

@@ -149,10 +149,10 @@ def page(app: App, cookie: str) -> str:
     return " ".join(re.sub(r"<[^>]+>", " ", body).split())
 
 
-def press(app: App, cookie: str, desk: Desk) -> Response:
-    """The Approve button on the page as it is now."""
+def press(app: App, cookie: str, desk: Desk, **more: str) -> Response:
+    """The Approve button, or another, on the page as it is now."""
     state = desk.store.rollout(NAME).state
-    fields = {"verb": "approve", "revision": state.revision, "question": state.question, "reason": ""}
+    fields = {"verb": "approve", "revision": state.revision, "question": state.question, "reason": ""} | more
     headers = {"content_type": "application/x-www-form-urlencoded", "origin": ORIGIN, "cookie": cookie}
     return call(app, "POST", f"{PAGE}/press", urlencode(fields).encode(), **headers)
 
@@ -179,3 +179,31 @@ def test_the_board_says_who_may_approve_and_offers_it_to_nobody_else(desk: Desk)
     assert "ana@x has approved this already" in page(app, ana)
     assert 303 == press(app, cy, desk).status
     assert [Verb.APPROVE] * 2 == [entry.verb for entry in desk.store.journal(NAME)][-2:]
+
+
+def test_the_board_offers_an_amendment_that_waits_to_whoever_may_approve_it(desk: Desk) -> None:
+    """With its changes; exactly what the page showed is agreed to, and by nobody whose yes would not count."""
+    ana, bo, cy = (key(desk, who, Scope.ADMIN) for who in ("ana@x", "bo@x", "cy@x"))
+    submitter, eve = key(desk, "bo@x", Scope.ROLLOUTS_SUBMIT), key(desk, "eve@x", Scope.ADMIN)
+    app, looser = furnished(desk).app, STRICT.replace("> 2x control", "> 3x control")
+    assert "Amend…" not in page(app, signed_in(app, bo)), "none waits"
+    asked = {"content_type": "application/yaml", "x_api_key": ana}
+    told = call(app, "POST", f"/v1/rollouts/{NAME}/amend", looser.encode(), "reason=because", **asked).json
+    asker, reader, other, first, second = (signed_in(app, secret) for secret in (ana, submitter, eve, bo, cy))
+    assert [False] * 3 == ["Amend…" in page(app, who) for who in (asker, reader, other)]
+    change = "error_rate &gt; 2x control -&gt; error_rate &gt; 3x control (looser)"
+    assert f"1 of 2 approvals (bo@x); cy@x may approve: stop.criteria (error_rate &gt; 3x control): {change}" in page(
+        app, first
+    )
+    yes = {"verb": "amend", "digest": told["digest"]}
+    assert [409, 403, 409] == [press(app, who, desk, **yes).status for who in (asker, reader, other)]
+    assert [409, 409] == [press(app, first, desk, verb="amend", digest=wrong).status for wrong in ("", "0" * 64)]
+    assert (
+        f'name="digest" value="{told["digest"]}"'
+        in call(app, "GET", PAGE, cookie=first, accept="text/html").body.decode()
+    )
+    assert 303 == press(app, first, desk, **yes).status
+    assert "Amend…" not in page(app, first)
+    assert "In force at once" in page(app, second)
+    assert 303 == press(app, second, desk, **yes).status
+    assert told["digest"] == desk.store.rollout(NAME).digest
