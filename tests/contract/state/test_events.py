@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-import threading
 from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import closing
@@ -13,7 +12,6 @@ from itertools import pairwise
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Engine
 
 from rollout.counting import MET
 from rollout.exposure import bucket
@@ -22,7 +20,6 @@ from state import step
 from state.clock import HandClock
 from state.database import connect, migrate
 from state.events import Batch, Events
-from state.intake import Intake
 from state.outcomes import Outcome
 from state.store import Store
 from tests.contract.state.story import BEGIN, DAY, MINUTE, started, submitted
@@ -135,26 +132,6 @@ def test_bad_outcomes_are_refused_one_by_one(store: Store) -> None:
     assert [("eror", "error")] == [(unheard.event, unheard.did_you_mean) for unheard in receipt.unknown]
     assert 1 == receipt.accepted
     assert {"search": frozenset()} == events.seen(["search"])
-
-
-def test_senders_share_transactions(engine: Engine) -> None:
-    """Batches that many threads hand over are all on disk when their futures are done."""
-    store = Store(engine, "test")
-    intake = Intake(_events(store))
-    intake.start()
-    futures = []
-    threads = [
-        threading.Thread(target=lambda unit=unit: futures.append(intake.put(Batch([_outcome(unit, "request")]))))
-        for unit in OUT
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(30)
-    assert [1] * len(OUT) == [future.result(30).accepted for future in futures]
-    intake.stop()
-    (found,) = _closed(Events(store, HandClock(BEGIN)))
-    assert len(OUT) == found.counts["error_rate"][1].total
 
 
 Sent = tuple[int, int, str]
