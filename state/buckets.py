@@ -19,6 +19,7 @@ from rollout.model import Bucket, Counts
 from state.closing import Counting, Open, Place, Spoiled, Tallies, Tally, closed, day, plain
 from state.columns import from_micros, micros
 from state.count_tables import bad_units, batches, buckets, met_units, slots, unit_sums, units
+from state.given import execute, given, whole
 from state.meeting import meet
 from state.tables import LIVE_SQL, clocks, rollouts
 from state.transactions import Transactions
@@ -55,8 +56,7 @@ def read_buckets(
     cursors = [[key, *_place(cursor)] for key, cursor in after.items()]
     found: defaultdict[int, list[Bucket]] = defaultdict(list)
     with store.reading() as tx:
-        query = _AFTER[tx.dialect.name]
-        for row in tx.execute(query, {"cursors": orjson.dumps(cursors).decode()}):
+        for row in execute(tx, _AFTER, cursors):
             found[row.rollout_id].append(bucket_of(row))
     return {key: tuple(found[key]) for key in after}
 
@@ -65,19 +65,11 @@ def _place(cursor: tuple[datetime, int] | None) -> tuple[int, int]:
     return (-1, -1) if cursor is None else (micros(cursor[0]), cursor[1])
 
 
-def _after(rows: str) -> Any:
-    return text(
-        f"SELECT b.* FROM {rows} JOIN bucket b ON b.rollout_id = CAST(c.value ->> 0 AS BIGINT) "  # noqa: S608 - ours
-        "AND b.start >= CAST(c.value ->> 1 AS BIGINT) "
-        "AND (b.start > CAST(c.value ->> 1 AS BIGINT) OR b.epoch > CAST(c.value ->> 2 AS BIGINT)) "
-        "ORDER BY b.rollout_id, b.start, b.epoch"
-    )
-
-
-_AFTER = {
-    "sqlite": _after("json_each(:cursors) AS c"),
-    "postgresql": _after("jsonb_array_elements(CAST(:cursors AS jsonb)) AS c(value)"),
-}
+_AFTER = given(
+    f"SELECT b.* FROM {{rows}} JOIN bucket b ON b.rollout_id = {whole(0)} "  # noqa: S608 - ours
+    f"AND b.start >= {whole(1)} AND (b.start > {whole(1)} OR b.epoch > {whole(2)}) "
+    "ORDER BY b.rollout_id, b.start, b.epoch"
+)
 
 
 def bucket_of(row: Any) -> Bucket:

@@ -20,21 +20,15 @@ from state.buckets import close_some, read_buckets
 from state.clock import Time
 from state.columns import Micros, micros
 from state.count_tables import seen_events
+from state.given import Statement, execute, given, whole
 from state.outcomes import Arrival, Course, Odd, Outcome, Receipt, Refusal, Slot, Unheard
 from state.store import Store
 from state.tables import clocks, flags, rollouts
 from state.transitions import epochs
 
 Cursor = tuple[datetime, int] | None
+Tallies = Mapping[Slot, Mapping[int, int]]
 
-ADD_UNITS = text(
-    "INSERT INTO unit (slot, unit, events) VALUES (:slot, :unit, :events) "
-    "ON CONFLICT (slot, unit) DO UPDATE SET events = unit.events + excluded.events"
-)
-ADD_SUMS = text(
-    "INSERT INTO unit_sum (slot, unit, millionths) VALUES (:slot, :unit, :millionths) "
-    "ON CONFLICT (slot, unit) DO UPDATE SET millionths = unit_sum.millionths + excluded.millionths"
-)
 ADD_SLOT = text(
     "INSERT INTO slot (rollout_id, start, epoch, until, phase, exposure, settings_epoch, cohort, event) "
     "VALUES (:rollout, :start, :epoch, :until, :phase, :exposure, :settings_epoch, :cohort, :event) "
@@ -44,8 +38,6 @@ ADD_SEEN = text("INSERT INTO seen_event (flag, event) VALUES (:flag, :event) ON 
 ADD_BATCH = text("INSERT INTO batch (id, at) VALUES (:id, :at) ON CONFLICT DO NOTHING RETURNING id").bindparams(
     bindparam("at", type_=Micros)
 )
-"""Units are the hot rows: plain statements, prepared once by the driver."""
-
 _SEALED = select(clocks.c.sealed_until).with_for_update(read=True)
 _FLAGS = (
     select(flags.c.key, flags.c.version, flags.c.rollout)
@@ -141,20 +133,8 @@ class Events:
 
     def _write(self, tx: Connection, entry: _Entry) -> dict[Slot, int]:
         made = {slot: self._slots.get(slot) or _add_slot(tx, slot) for slot in entry.tally}
-        lines = [
-            {"slot": made[slot], "unit": unit, "events": count}
-            for slot, tally in entry.tally.items()
-            for unit, count in tally.items()
-        ]
-        if lines:
-            tx.execute(ADD_UNITS, lines)
-        sums = [
-            {"slot": made[slot], "unit": unit, "millionths": millionths}
-            for slot, tally in entry.sums.items()
-            for unit, millionths in tally.items()
-        ]
-        if sums:
-            tx.execute(ADD_SUMS, sums)
+        _add(tx, ADD_UNITS, made, entry.tally)
+        _add(tx, ADD_SUMS, made, entry.sums)
         if unheard := entry.seen - self._seen:
             tx.execute(ADD_SEEN, [{"flag": flag, "event": event} for flag, event in sorted(unheard)])
         return made
@@ -200,6 +180,27 @@ class _Entry:
         self.sums[slot][unit] += round((outcome.value or 0.0) * MILLIONTH)
         for name in course.past(outcome):
             self.tally[slot._replace(event=name)][unit] += 1
+
+
+def _add(tx: Connection, statement: Statement, made: Mapping[Slot, int], tallies: Tallies) -> None:
+    """Add what each unit has of each slot to what it had, in one statement."""
+    lines = [(made[slot], unit, number) for slot, tally in tallies.items() for unit, number in tally.items()]
+    if lines:
+        execute(tx, statement, lines)
+
+
+def _adding(table: str, column: str) -> Statement:
+    """Units are the hot rows, thousands a transaction: they go in as one parameter."""
+    return given(
+        f"INSERT INTO {table} (slot, unit, {column}) "  # noqa: S608 - ours
+        f"SELECT {whole(0)}, {whole(1)}, {whole(2)} "
+        "FROM {rows} WHERE true "
+        f"ON CONFLICT (slot, unit) DO UPDATE SET {column} = {table}.{column} + excluded.{column}"
+    )
+
+
+ADD_UNITS = _adding("unit", "events")
+ADD_SUMS = _adding("unit_sum", "millionths")
 
 
 def _add_slot(tx: Connection, slot: Slot) -> int:

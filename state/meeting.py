@@ -7,13 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import chain, groupby, zip_longest
 from operator import attrgetter
-from typing import Any
 
-import orjson
 from sqlalchemy import Connection, text
 
 from rollout.model import FULL, Counts
 from state.closing import COHORTS, Counting, Open
+from state.given import execute, given, whole
 
 Key = tuple[int, datetime, int]
 Stint = Sequence[Open]
@@ -51,7 +50,7 @@ def _met(tx: Connection, stints: Sequence[Stint], rules: Mapping[int, Counting])
             for unit in {unit for name in names for unit in opened.events(cohort, name)}:
                 heard.setdefault((opened.rollout, unit), place)
     rows = [(rollout, opened.phase, unit) for (rollout, unit), (opened, _) in heard.items()]
-    new = tx.execute(_MEET[tx.dialect.name], {"rows": orjson.dumps(rows).decode()}).all() if rows else ()
+    new = execute(tx, _MEET, rows).all() if rows else ()
     return _by_bucket(heard[rollout, unit] for rollout, unit in new)
 
 
@@ -67,16 +66,9 @@ def _names(counting: Counting) -> frozenset[str]:
     return frozenset({share.of for share in counting.shares} | {number.event for number in counting.numbers})
 
 
-def _meet(rows: str) -> Any:
-    return text(
-        "INSERT INTO met_unit (rollout_id, phase, unit) "  # noqa: S608 - ours
-        "SELECT CAST(r.value ->> 0 AS BIGINT), CAST(r.value ->> 1 AS BIGINT), CAST(r.value ->> 2 AS BIGINT) "
-        f"FROM {rows} WHERE true ON CONFLICT DO NOTHING RETURNING rollout_id, unit"
-    )
-
-
-_MEET = {
-    "sqlite": _meet("json_each(:rows) AS r"),
-    "postgresql": _meet("jsonb_array_elements(CAST(:rows AS jsonb)) AS r(value)"),
-}
+_MEET = given(
+    "INSERT INTO met_unit (rollout_id, phase, unit) "  # noqa: S608 - ours
+    f"SELECT {whole(0)}, {whole(1)}, {whole(2)} "
+    "FROM {rows} WHERE true ON CONFLICT DO NOTHING RETURNING rollout_id, unit"
+)
 _OTHER_PHASES = text("DELETE FROM met_unit WHERE rollout_id = :rollout_id AND (phase < :phase OR phase > :phase)")

@@ -17,13 +17,16 @@ from pydantic import JsonValue
 from plans.schema import Plan
 from plans.timeline import bucket_seconds
 from rollout.counting import LARGEST, event_names, numbers, past_key
-from rollout.exposure import TARGETING_KEY, cohort, unit_of
+from rollout.exposure import TARGETING_KEY, Flag, cohort, unit_of
 from rollout.model import Cohort
 from state.columns import MICROSECOND, micros
 from state.transitions import Epoch
 
 FAR_FUTURE = 1 << 62
 ANYTHING = (-inf, inf)
+MOST_MEMBERS = 100_000
+
+Member = tuple[Cohort, int]
 
 
 class Outcome(NamedTuple):
@@ -114,6 +117,7 @@ class Course:
         self._needs = epochs[-1].flag.needs - {TARGETING_KEY}
         self._needs_key = TARGETING_KEY in epochs[-1].flag.needs
         self._ranges = dict(_ranges(plan))
+        self._members: dict[tuple[int, str], Member | None] = {}
         self.limits = dict(_limits(plan))
 
     def objection(self, outcome: Outcome, arrival: Arrival) -> str | None:
@@ -181,13 +185,29 @@ class Course:
         flag = epoch.flag
         if not epoch.counted:
             return Odd.UNCOUNTED
-        group = cohort(flag, outcome.key, outcome.context, flag.exposure)
-        unit = unit_of(flag, outcome.key, outcome.context)
-        if group is None or unit is None:
+        member = self._member(number, flag, outcome)
+        if member is None:
             return Odd.UNCOUNTED
-        state = epoch.state
+        state, (group, unit) = epoch.state, member
         kept = (state.phase, flag.exposure, state.settings_epoch, group, outcome.event)
-        return Slot(self.rollout, start, epoch.epoch, until, *kept), mmh3.hash64(unit)[0]
+        return Slot(self.rollout, start, epoch.epoch, until, *kept), unit
+
+    def _member(self, number: int, flag: Flag, outcome: Outcome) -> Member | None:
+        """The unit's cohort and hash, None where it is in neither; remembered where its key alone decides that."""
+        if self._needs or outcome.key is None:
+            return _member(flag, outcome)
+        asked = number, outcome.key
+        if asked not in self._members:
+            if len(self._members) >= MOST_MEMBERS:
+                self._members.clear()
+            self._members[asked] = _member(flag, outcome)
+        return self._members[asked]
+
+
+def _member(flag: Flag, outcome: Outcome) -> Member | None:
+    group = cohort(flag, outcome.key, outcome.context, flag.exposure)
+    unit = unit_of(flag, outcome.key, outcome.context)
+    return None if group is None or unit is None else (group, mmh3.hash64(unit)[0])
 
 
 def _ranges(plan: Plan) -> Iterator[tuple[str, tuple[float, float]]]:
