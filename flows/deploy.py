@@ -7,6 +7,7 @@ store.
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from typing import Any
 from prefect import Flow, serve
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.deployments.runner import RunnerDeployment
-from prefect.exceptions import ObjectAlreadyExists
+from prefect.exceptions import ObjectAlreadyExists, Pause
 from prefect.types.entrypoint import EntrypointType
 
 from flows import runs
@@ -26,6 +27,8 @@ from flows.rollout import rollout
 ABREAST = 30
 POLL = 2.0
 PATIENCE = 120.0
+
+logger = logging.getLogger(__name__)
 
 
 def deployments(pool: str | None = None) -> Iterator[RunnerDeployment]:
@@ -41,7 +44,27 @@ def main() -> None:
     if len(sys.argv) > 1:
         register(sys.argv[1])
     else:
-        serve(*deployments(), limit=ABREAST, pause_on_shutdown=False, print_starting_message=False, query_seconds=POLL)
+        serve_on()
+
+
+def serve_on() -> None:
+    """Serve until told to stop.
+
+    A run that is suspended while the runner picks it up ends Prefect's runner: it hears `Pause` where it asked for
+    `Pending`, and lets no such signal pass. The next one finds everything as it is.
+    """
+    while True:
+        try:
+            serve(
+                *deployments(), limit=ABREAST, pause_on_shutdown=False, print_starting_message=False, query_seconds=POLL
+            )
+        except BaseExceptionGroup as group:
+            _, other = group.split(Pause)
+            if other is not None:
+                raise
+            logger.warning("a run was suspended while it was picked up; serving again")
+        else:
+            return
 
 
 def register(pool: str) -> None:
