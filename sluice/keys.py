@@ -25,8 +25,8 @@ EMAIL = re.compile(r"[^\s@<>]+@[^\s@<>]+")
 LONGEST = 80
 IN_FORMS = (Scope.ROLLOUTS_APPROVE, Scope.ROLLOUTS_SUBMIT)
 """What Prefect's forms take a code for."""
-ONCE = "This is shown once: store it now."
-FOR_CODES = " The second line goes into an authenticator app, whose codes Prefect's forms ask for."
+ONCE = "The key, shown this once: store it now."
+FOR_CODES = "For an authenticator app, whose codes Prefect's forms take; shown this once:"
 NAMED = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._@-]*")
 
 Name = Annotated[str, typer.Argument(help="What the key is called, for example ci or ana-laptop.", show_default=False)]
@@ -52,9 +52,9 @@ def create(
     with _store(data) as store:
         key, secret = store.create_key(name, person, scope, by or login(), wall())
         device = enrolment(store.enrol(key), person) if person and any(map(key.may, IN_FORMS)) else None
-    codes = [("for your device", device)] if device else []
-    told = [("key", secret), *codes, *_about(key), ("", ONCE + (FOR_CODES if device else ""))]
-    emit(_json(key) | {"secret": secret, "enrolment": device}, render.pairs(told), as_json=as_json)
+    emit(_json(key) | {"secret": secret, "enrolment": device}, render.pairs(_about(key)), as_json=as_json)
+    if not as_json:
+        _show_once(secret, device)
 
 
 def list_(*, data: Data = None, as_json: AsJson = False) -> None:
@@ -93,6 +93,15 @@ def _store(data: Path | None) -> Iterator[Store]:
         yield Store(engine, PROCESS)
     finally:
         engine.dispose()
+
+
+def _show_once(secret: str, device: str | None) -> None:
+    """Each on a line of its own that is never broken: people copy it."""
+    console = render.console()
+    for words, value in ((ONCE, secret), (FOR_CODES, device)):
+        if value is not None:
+            console.print(f"\n{words}")
+            console.print(value, soft_wrap=True, markup=False, highlight=False)
 
 
 def _checked(name: str, person: str | None) -> None:

@@ -35,6 +35,18 @@ def test_a_secret_is_shown_once(tmp_path: Path) -> None:
     assert ("person", ["flags:read", "rollouts:approve"]) == (listed["kind"], listed["scopes"])
 
 
+def test_what_people_copy_is_on_one_line_in_a_terminal_of_any_width(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The key and the address for an authenticator are lines of their own, whole."""
+    monkeypatch.setenv("COLUMNS", "40")
+    said = CliRunner().invoke(app, ["keys", *ALL, "--data", str(tmp_path)]).output.splitlines()
+    (secret,) = (line for line in said if line.startswith("sluice_"))
+    assert 80 == len(secret)
+    (device,) = (line for line in said if line.startswith("otpauth://"))
+    assert device.endswith("&issuer=Sluice")
+
+
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
