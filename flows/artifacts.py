@@ -21,7 +21,7 @@ from rollout.findings import verdict
 from rollout.model import Status
 from rollout.plot import plot
 from rollout.series import Chart, exposure_chart, rate_charts
-from state.buckets import read_buckets
+from state.readings import all_buckets
 from state.store import Rollout, Store
 
 WORDS = 40
@@ -45,7 +45,7 @@ def timeline_page(rollout: Rollout) -> str:
     """The plan's dates as they were at submission, when every approval comes at once."""
     steps = timeline(rollout.plan, rollout.state.submitted)
     heading = f"### {escape(rollout.name)}: the plan's dates"
-    return f"{heading}\n\n```mermaid\n{diagram(steps)}\n```\n\n{timeline_table(steps)}"
+    return f"{heading}\n\n{timeline_table(steps)}\n\n```mermaid\n{diagram(steps)}\n```"
 
 
 def diagram(steps: Sequence[Step]) -> str:
@@ -69,7 +69,7 @@ def evidence_page(rollout: Rollout) -> str:
 def plot_page(store: Store, rollout: Rollout, now: datetime) -> str:
     """Exposure and every metric by cohort over time, as pictures that need nothing from anywhere."""
     moments = [(entry.at, entry.after) for entry in store.journal(rollout.name)]
-    buckets = read_buckets(store, {rollout.id: None})[rollout.id]
+    buckets = all_buckets(store, rollout.id)
     charts = (exposure_chart(rollout.plan, moments, now), *rate_charts(rollout.plan, buckets))
     return "\n\n".join((f"### {escape(rollout.name)}: over time", *map(_picture, charts)))
 

@@ -44,11 +44,11 @@ def problems_table(problems: Iterable[Problem]) -> str:
 
 
 def evidence_table(evidence: Evidence) -> str:
-    """Every criterion with its counts by cohort, its verdict and the arithmetic behind it."""
+    """Every criterion with its counts by cohort and its verdict, and below the table the arithmetic behind them."""
     if not evidence.findings:
         return "Nothing has been judged yet."
-    head = ("criterion", "then", "verdict", "treatment", "control", "evidence", "needs", "why")
-    return table(head, map(_finding_row, evidence.findings))
+    head = ("criterion", "then", "verdict", "treatment", "control", "evidence", "needs")
+    return f"{table(head, map(_finding_row, evidence.findings))}\n\n{bullets(one.reason for one in evidence.findings)}"
 
 
 def evidence_summary(plan: Plan, evidence: Evidence) -> str:
@@ -81,7 +81,6 @@ def _finding_row(finding: Finding) -> tuple[object, ...]:
         _counts(finding.control),
         f"{finding.evidence:.3g}",
         f"{finding.threshold:.3g}",
-        finding.reason,
     )
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from plans.schema import Metric, Plan
 from rollout.describe import served_exposure
-from rollout.model import Bucket, Counts, RolloutState
+from rollout.model import NOT_STARTED, Bucket, Counts, RolloutState
 
 POINTS = 40
 """Points of a line, each of about as many treatment units: of fewer, chance is all that a line would show."""
@@ -46,7 +46,11 @@ def exposure_chart(plan: Plan, moments: Sequence[tuple[datetime, RolloutState]],
 
 
 def rate_charts(plan: Plan, buckets: Sequence[Bucket]) -> Iterator[Chart]:
-    """One chart for each of the plan's metrics that was counted, by cohort: shares in percent, means of numbers."""
+    """One chart for each of the plan's metrics that was counted, by cohort: shares in percent, means of numbers.
+
+    What a source told of the time before the start is in none.
+    """
+    buckets = [bucket for bucket in buckets if bucket.phase != NOT_STARTED]
     counted = {name for bucket in buckets for name in bucket.counts}
     for name, metric in plan.metrics.items():
         if name not in counted:

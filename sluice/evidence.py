@@ -14,14 +14,12 @@ from typing import Annotated, NamedTuple
 import typer
 
 from gates.judge import Memory
-from rollout.counting import joined
 from rollout.model import NOT_STARTED, Bucket, Cohort
 from sluice import render
 from sluice.access import here
 from sluice.errors import RefusedError, UsageError
 from sluice.options import Data, Name
-from state.buckets import read_buckets
-from state.readings import readings_of
+from state.readings import all_buckets
 from state.store import Rollout, Store
 
 REMEDY = "pip install 'sluice[notebook]' brings it; --format csv does without"
@@ -93,8 +91,7 @@ def judged(store: Store, name: str) -> tuple[Bucket, ...]:
     last = Memory.from_json(rollout.memory).after if rollout.memory else None
     if last is None:
         return ()
-    found = joined((*read_buckets(store, {rollout.id: None})[rollout.id], *readings_of(store, rollout.id)))
-    return tuple(bucket for bucket in found if (bucket.start, bucket.epoch) <= last)
+    return tuple(bucket for bucket in all_buckets(store, rollout.id) if (bucket.start, bucket.epoch) <= last)
 
 
 def told(rollout: Rollout, buckets: Sequence[Bucket]) -> Iterator[Row]:

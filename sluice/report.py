@@ -23,7 +23,7 @@ from sluice import render
 from sluice.access import here
 from sluice.errors import UsageError
 from sluice.options import Data, Name
-from state.buckets import read_buckets
+from state.readings import all_buckets
 from state.rows import JournalEntry, Rollout
 from state.store import Store
 
@@ -137,7 +137,7 @@ def written(told: Report) -> str:
 
 def _plots(store: Store, rollout: Rollout, journal: Sequence[JournalEntry], until: datetime) -> list[tuple[str, str]]:
     """Exposure and every metric by cohort: a caption and a picture each; an ended rollout is drawn to its end."""
-    buckets = read_buckets(store, {rollout.id: None})[rollout.id]
+    buckets = all_buckets(store, rollout.id)
     drawn = charts(rollout.plan, journal, buckets, until)
     return [(", ".join(filter(None, (one.title, one.unit))), plot(one)) for one in drawn]
 

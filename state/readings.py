@@ -8,8 +8,9 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, text
 
+from rollout.counting import joined
 from rollout.model import Bucket
-from state.buckets import bucket_of
+from state.buckets import bucket_of, read_buckets
 from state.closing import plain
 from state.columns import micros
 from state.transactions import Transactions
@@ -25,6 +26,11 @@ def keep(tx: Connection, told: Iterable[tuple[int, Sequence[Bucket]]]) -> None:
     """Keep what rollouts, by id, were told, in the transaction that moves their memory past it."""
     if rows := [_row(rollout, bucket) for rollout, buckets in told for bucket in buckets]:
         tx.execute(_KEEP, rows)
+
+
+def all_buckets(store: Transactions, rollout: int) -> tuple[Bucket, ...]:
+    """What every source counted for a rollout, in order."""
+    return joined((*read_buckets(store, {rollout: None})[rollout], *readings_of(store, rollout)))
 
 
 def readings_of(store: Transactions, rollout: int) -> tuple[Bucket, ...]:

@@ -25,9 +25,9 @@ from serving.desk import Desk
 from serving.keyring import CALLER, Keyring
 from serving.refusals import StrictRoute
 from serving.shapes import run_url
-from state.buckets import read_buckets
 from state.credentials import Key, scope_of
 from state.errors import RefusedError, UnknownError
+from state.readings import all_buckets
 from state.seen import Seen
 
 NOSNIFF = {"X-Content-Type-Options": "nosniff"}
@@ -109,7 +109,7 @@ def _rollout(
     """The page; after a refusal with what was `asked`, so that no reason has to be written twice."""
     version, now = desk.store.pulse(), desk.clock.now()
     found, journal = desk.store.rollout(name), desk.store.journal(name)
-    buckets = read_buckets(desk.store, {found.id: None})[found.id]
+    buckets = all_buckets(desk.store, found.id)
     told = page(found, journal, buckets, now, run_url(desk.prefect, found))
     key: Key | None = request.scope.get(CALLER)
     mine = (entry for entry in journal if key is not None and entry.revision == did and entry.by == key.who)

@@ -26,11 +26,12 @@ from gates.sources.windows import BEFORE, Span, windows
 from plans.known import Known
 from plans.schema import Metric
 from rollout.model import Bucket, Counts, Finding, Status, Verdict
+from rollout.series import rate_charts
 from sluice.evidence import judged
 from state.clock import Clock
 from state.database import connect, migrate
 from state.events import Events
-from state.readings import readings_of
+from state.readings import all_buckets, readings_of
 from state.step import submit
 from state.store import Look, Store
 from tests.contract.sources.web_server import Handler, WebServer, sends, web_server
@@ -134,6 +135,10 @@ def test_what_was_told_is_kept_as_it_was_judged(world: World) -> None:
         _, evidence = judge(compile(rollout.plan), None, kept, before, world.at)
         assert rollout.evidence.findings == evidence.findings
     assert () == judged(world.store, "broken")
+    healthy = world.store.rollout("healthy")
+    (chart,) = rate_charts(healthy.plan, all_buckets(world.store, healthy.id))
+    assert [("treatment", 2.0), ("control", 2.0)] == [(line.label, line.values[-1]) for line in chart.lines]
+    assert START.timestamp() < chart.at[0]
 
 
 def test_what_a_source_told_an_overtaken_look_is_not_kept(world: World) -> None:
