@@ -10,6 +10,7 @@ from base64 import b64encode
 from collections.abc import Sequence
 from datetime import datetime
 from itertools import groupby
+from textwrap import shorten
 from uuid import UUID
 
 from prefect.client.orchestration import SyncPrefectClient
@@ -106,4 +107,4 @@ def _task(step: Step, end: datetime) -> str:
 def _plain(text: str) -> str:
     """Words that mean nothing to Mermaid: letters, digits and a few signs."""
     kept = "".join(letter if letter.isalnum() or letter in " .%→-" else " " for letter in text)
-    return " ".join(kept.split())[:WORDS]
+    return shorten(kept, WORDS, placeholder="")

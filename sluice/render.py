@@ -12,6 +12,7 @@ from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group
+from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
@@ -113,12 +114,13 @@ def preview(timeline: Json) -> Group:
 
 
 def pairs(values: Iterable[tuple[str, str]]) -> Table:
-    """Names and values in two columns."""
+    """Names and values in two columns; an address that is folded is still one link where the terminal knows links."""
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
     for name, value in values:
-        table.add_row(Text(name), Text(value))
+        link = Style(link=value) if value.startswith(("http://", "https://")) else ""
+        table.add_row(Text(name), Text(value, style=link))
     return table
 
 
