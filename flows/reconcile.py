@@ -84,7 +84,8 @@ def settle_live(house: House, client: SyncPrefectClient, deployed: UUID, row: Li
         case Move.LEAVE if run is not None:
             if look.type is StateType.PAUSED:
                 _refresh(house, client, run, row)
-            _republish(house, client, run, row)
+            if run.state_type is not StateType.RUNNING:
+                _republish(house, client, run, row)
 
 
 def settle_ended(house: House, client: SyncPrefectClient, names: Iterable[str]) -> None:
@@ -162,12 +163,21 @@ def _refresh(house: House, client: SyncPrefectClient, run: FlowRun, row: Live) -
 
 
 def _republish(house: House, client: SyncPrefectClient, run: FlowRun, row: Live) -> None:
-    """Bring the run's pages up to date where the rollout moved or a verdict changed; a quiet look changes none."""
-    seen = f"{row.state.revision}:{row.verdicts}"
-    if house.notes.published.get(row.name) != seen and house.notes.pages < PAGES:
-        house.notes.pages += 1
+    """Bring the run's pages up to date where the rollout moved or a verdict changed; a quiet look changes none.
+
+    Who works on a run publishes what came of it, so this is for runs that sleep. It is noted first: comparisons and
+    events come from two threads.
+    """
+    seen, before = f"{row.state.revision}:{row.verdicts}", house.notes.published.get(row.name)
+    if before == seen or house.notes.pages >= PAGES:
+        return
+    house.notes.pages += 1
+    house.notes.published[row.name] = seen
+    try:
         publish(client, run.id, house.store, house.store.rollout(row.name), house.clock.now())
-        house.notes.published[row.name] = seen
+    except Exception:
+        house.notes.published[row.name] = before or ""
+        raise
 
 
 def _make(house: House, client: SyncPrefectClient, deployed: UUID, row: Live, look: State) -> None:
