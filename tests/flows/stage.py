@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -24,10 +25,10 @@ from state.store import Store
 from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]
-PACE = "late=4 lease=6 pending=30 compare=1"
+PACE = "late=4 lease=6 pending=30"
 PATIENCE = 180.0
-POLITE = 0.25
-"""Seconds between two questions to Prefect's API: twenty a second would keep its server from its work."""
+POLITE = 0.5
+"""Seconds between two questions to Prefect's API: twenty times a second would keep its server from its work."""
 
 SERVER = "server"
 RUNNER = "runner"
@@ -81,8 +82,10 @@ class _Patient(httpx.HTTPTransport):
 class Stage:
     """One data folder with its processes; `store` is the test's own door to what is true."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, migrated: Path) -> None:
         self.folder = folder
+        (folder / "prefect").mkdir()
+        shutil.copy(migrated, folder / "prefect")
         self.port = _free_port()
         self.environment = os.environ | {
             "SLUICE_DATA": str(folder),
