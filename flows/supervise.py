@@ -32,6 +32,7 @@ from flows.outbox import FILE, LogChannel, deliver
 from flows.reconcile import compare, settle_ended, settle_run, urgent
 from flows.reminders import remind
 from plans import channels
+from state.errors import StoreError
 from state.tables import ClockKind
 
 PROCESS = "supervisor"
@@ -172,7 +173,11 @@ def main() -> None:
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    supervise(open_house(PROCESS), stop)
+    try:
+        house = open_house(PROCESS)
+    except StoreError as error:
+        sys.exit(f"supervisor: {error}")
+    supervise(house, stop)
     logging.shutdown()
     os._exit(0)  # Prefect's own threads wait for a server that may be gone; all that matters is in the store
 

@@ -19,11 +19,13 @@ from serving.guard import loopback
 from serving.http1 import Http1
 from serving.keyring import KeylessError, Lock
 from state.database import url_from_environment
+from state.errors import StoreError
 
 if TYPE_CHECKING:
     from serving.house import House
 
 GRACE_SECONDS = 3
+REFUSED = 1
 WRONG_USAGE = 2
 SWITCH_SECONDS = 0.0005
 """How long a thread at the store may keep evaluations waiting; Python's own choice is ten times that."""
@@ -58,6 +60,9 @@ def main(arguments: list[str]) -> int:
     except KeylessError as error:
         sys.stderr.write(f"host {options.host}: {error}\n")
         return WRONG_USAGE
+    except StoreError as error:
+        sys.stderr.write(f"{error}\n")
+        return REFUSED
     config = uvicorn.Config(
         house.app,
         host=options.host,

@@ -54,12 +54,13 @@ def run(settings: Settings, say: Say) -> None:
     """Run everything until SIGINT, SIGTERM or SIGHUP, telling the addresses and `ready` by `say`.
 
     Raises UnreachableError where a port is taken or a part does not start, RefusedError where another `up` runs here,
-    UsageError where sources are configured wrongly, or where others can reach the address and there are no keys.
+    UsageError where sources are configured wrongly, or where others can reach the address and there are no keys,
+    SchemaError where the tables are not this version's.
     """
     prepare(settings.data)
-    _expect_keys(settings)
     known(settings)  # a file of sources that is wrong is told now, not by a process that leaves it aside
     with alone(settings.data), _until_signalled() as told:
+        _open_store(settings)
         check_port(settings.host, settings.port, "--port")
         check_port(settings.prefect_host, settings.prefect_port, "--prefect-port")
         House(settings, say).run(told)
@@ -145,14 +146,13 @@ def prepare(data: Path) -> None:
     passing(data).mkdir(parents=True, exist_ok=True)
 
 
-def _expect_keys(settings: Settings) -> None:
-    """Raise UsageError where others could reach a Sluice that has no keys."""
-    if loopback(settings.host):
-        return
+def _open_store(settings: Settings) -> None:
+    """Bring the tables up to date before any part asks; raise UsageError where others could reach it without keys."""
     engine = connect(settings.database_url or sqlite_url(settings.data))
     try:
         migrate(engine)
-        expect_keys(Store(engine, "up"))
+        if not loopback(settings.host):
+            expect_keys(Store(engine, "up"))
     except KeylessError as error:
         raise UsageError(f"host {settings.host}: {error}") from None
     finally:

@@ -12,8 +12,12 @@ from typing import Any
 from sqlalchemy import Connection, Engine, StaticPool, create_engine, event, inspect, make_url, text
 from sqlalchemy.engine import URL
 
+from state.errors import SchemaError
+
 MIGRATIONS = Path(__file__).with_name("migrations")
-HEAD = "0001"
+REVISIONS = ("0001", "0002")
+"""Every schema there has been, the newest last; one that has landed is not edited."""
+HEAD = REVISIONS[-1]
 FILE = "sluice.db"
 DATA_FOLDER = ".sluice"
 READING = "sluice_reading"
@@ -56,9 +60,15 @@ def connect(url: str) -> Engine:
 
 
 def migrate(engine: Engine) -> None:
-    """Bring the tables to this version; safe when several processes start at once."""
-    if _version(engine) == HEAD:
+    """Bring the tables to this version; safe when several processes start at once.
+
+    Raises SchemaError for tables that a newer Sluice, or another program, has made.
+    """
+    version = _version(engine)
+    if version == HEAD:
         return
+    if version not in {None, *REVISIONS}:
+        raise SchemaError(engine.url.render_as_string(), str(version), HEAD)
     with engine.begin() as connection:
         _one_at_a_time(connection)
         _upgrade(connection)

@@ -36,3 +36,13 @@ class NaiveInstantError(StoreError, ValueError):
 
     def __init__(self, value: object) -> None:
         super().__init__(f"{value!r} has no time zone; give an aware datetime, for example in UTC")
+
+
+class SchemaError(StoreError):
+    """The database's tables are of a revision that this version does not know."""
+
+    def __init__(self, where: str, found: str, newest: str) -> None:
+        super().__init__(
+            f"{where}: its tables are of revision {found!r}, this Sluice knows none after {newest!r}; start the version"
+            " that made them, restore the copy from before the upgrade, or name another data folder"
+        )

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import httpx
 import pytest
+from sqlalchemy import text
 
+from state.database import connect, migrate, open_folder, sqlite_url
 from tests.e2e.walk import follow
 from tests.servers import free_port
 from tests.waiting import until
@@ -144,6 +146,19 @@ def test_a_port_that_is_taken_exits_3_naming_it(tmp_path: Path) -> None:
     assert refused.returncode == 3
     assert f"port {taken} on 127.0.0.1 is taken" in refused.stderr
     assert "--prefect-port N" in refused.stderr
+
+
+def test_tables_of_a_later_version_are_told_before_anything_starts(tmp_path: Path) -> None:
+    """One line with the remedy, instead of parts that die one after another."""
+    engine = connect(sqlite_url(open_folder(tmp_path / "data")))
+    migrate(engine)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    engine.dispose()
+    refused = _up("--data", str(tmp_path / "data"), "--port", str(free_port()), "--prefect-port", str(free_port()))
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "its tables are of revision '9999'" in refused.stderr
+    assert "restore the copy from before the upgrade" in refused.stderr
 
 
 def _up(*options: str) -> subprocess.CompletedProcess[str]:

@@ -18,7 +18,7 @@ LIVE = sa.text("status IN ('scheduled', 'running', 'awaiting_approval', 'held')"
 JOURNALS = ("journal", "flag_journal", "incident_journal")
 TABLES = (
     "api_key", "heartbeat", "lease", "clock", "seen_event", "batch", "bad_unit", "met_unit", "unit_sum", "unit", "slot",
-    "bucket", "reading", "evidence", "delivery", "outbox", "former_plan", "command", "journal_head", "incident_journal",
+    "bucket", "evidence", "delivery", "outbox", "former_plan", "command", "journal_head", "incident_journal",
     "flag_journal", "journal", "flag", "rollout",
 )  # fmt: skip
 REFUSE = """
@@ -232,23 +232,6 @@ def _tables() -> None:
     )
     op.create_table(
         "bucket",
-        sa.Column("rollout_id", sa.Integer(), nullable=False),
-        sa.Column("start", sa.BigInteger(), nullable=False),
-        sa.Column("epoch", sa.Integer(), nullable=False),
-        sa.Column("until", sa.BigInteger(), nullable=False),
-        sa.Column("phase", sa.Integer(), nullable=False),
-        sa.Column("exposure", sa.Integer(), nullable=False),
-        sa.Column("settings_epoch", sa.Integer(), nullable=False),
-        sa.Column("counts", sa.Text(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["rollout_id"],
-            ["rollout.id"],
-        ),
-        sa.PrimaryKeyConstraint("rollout_id", "start", "epoch"),
-        sqlite_with_rowid=False,
-    )
-    op.create_table(
-        "reading",
         sa.Column("rollout_id", sa.Integer(), nullable=False),
         sa.Column("start", sa.BigInteger(), nullable=False),
         sa.Column("epoch", sa.Integer(), nullable=False),

@@ -8,17 +8,20 @@ import sys
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, insert, select, text
+from sqlalchemy.exc import OperationalError
 
 from state.columns import Instant
-from state.database import HEAD, MIGRATIONS, connect, migrate, open_folder, url_from_environment
+from state.database import HEAD, MIGRATIONS, REVISIONS, connect, migrate, open_folder, url_from_environment
+from state.errors import SchemaError
 from state.store import Store
 from state.tables import heartbeats, leases
-from tests.contract.state.story import BEGIN, DAY
+from tests.contract.state.story import BEGIN, DAY, started
 from tests.servers import new_database
 
 ROOT = Path(__file__).parents[3]
@@ -32,9 +35,36 @@ def test_the_migrations_build_the_tables(engine: Engine) -> None:
 
 def test_the_newest_migration_is_the_one_that_is_looked_for() -> None:
     """A migration that is added must become the version that a start asks for."""
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    assert HEAD == ScriptDirectory.from_config(config).get_current_head()
+    assert [script.revision for script in _scripts().walk_revisions()] == list(reversed(REVISIONS))
+
+
+def test_what_an_older_version_stored_is_kept_by_an_upgrade(tmp_path: Path) -> None:
+    """A rollout submitted on the first tables is there after the start that brings the newest."""
+    engine = connect(f"sqlite:///{tmp_path / 'old.db'}")
+    _migrate_to(engine, REVISIONS[0])
+    started(Store(engine, "old"))
+    with pytest.raises(OperationalError, match="reading"), engine.connect() as connection:
+        connection.execute(text("SELECT * FROM reading"))
+    migrate(engine)
+    assert [1_000] == [row.state.exposure for row in Store(engine).live()]
+    with engine.connect() as connection:
+        assert [] == list(connection.execute(text("SELECT * FROM reading")))
+    engine.dispose()
+
+
+def test_tables_of_a_later_version_are_left_alone(tmp_path: Path) -> None:
+    """A start after a downgrade says where, which revision, and what to do; not one table is touched."""
+    file = tmp_path / "new.db"
+    engine = connect(f"sqlite:///{file}")
+    migrate(engine)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(SchemaError) as refused:
+        migrate(engine)
+    engine.dispose()
+    assert str(file) in str(refused.value)
+    assert "'9999'" in str(refused.value)
+    assert "restore the copy from before the upgrade" in str(refused.value)
 
 
 def test_processes_that_start_together_migrate_once(tmp_path: Path, request: pytest.FixtureRequest, url: str) -> None:
@@ -101,3 +131,16 @@ def test_the_environment_names_the_database(tmp_path: Path) -> None:
     folder = {"SLUICE_DATA": str(tmp_path)}
     assert f"sqlite:///{tmp_path / 'sluice.db'}" == url_from_environment(folder)
     assert "postgresql://db/x" == url_from_environment(folder | {"SLUICE_DATABASE_URL": "postgresql://db/x"})
+
+
+def _scripts() -> ScriptDirectory:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    return ScriptDirectory.from_config(config)
+
+
+def _migrate_to(engine: Engine, revision: str) -> None:
+    with engine.begin() as connection:
+        config = Config(attributes={"connection": connection})
+        config.set_main_option("script_location", str(MIGRATIONS))
+        command.upgrade(config, revision)
