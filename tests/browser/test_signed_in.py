@@ -9,13 +9,16 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from rollout.model import Verb
 from state.clock import wall
 from state.credentials import Scope
+from state.step import amendment, command
 from tests.browser.test_board import PHONE, SCREENS, SERIOUS, Scheme
-from tests.contract.flag_server import FlagServer, started_rollout
+from tests.contract.flag_server import PLAN, FlagServer, started_rollout
 from tests.waiting import until
 
-PATH = "/rollouts/case-law-v24"
+NAME = "case-law-v24"
+PATH = f"/rollouts/{NAME}"
 
 
 @pytest.fixture(scope="module")
@@ -62,10 +65,34 @@ def test_a_person_signs_in_and_presses_by_keyboard(
             assert ([], False) == _looked_at(page, axe, tmp_path / f"{verb}.png")
             page.keyboard.press("Enter")
             expect(page.get_by_role("alert")).to_contain_text(f"{verb}: done")
-            assert f"{verb} by keyboard" == server.store.journal("case-law-v24")[-1].reason
-        assert "bo@example.com" == server.store.journal("case-law-v24")[-1].by
+            assert f"{verb} by keyboard" == server.store.journal(NAME)[-1].reason
+        assert "bo@example.com" == server.store.journal(NAME)[-1].by
         page.get_by_role("button", name="Sign out").click()
         expect(page.get_by_role("heading", level=1)).to_have_text("Sign in")
+    assert [] == complaints
+
+
+def test_an_amendment_that_waits_is_approved_by_keyboard(
+    browser: Browser, server: FlagServer, secret: str, packages: Path, tmp_path: Path
+) -> None:
+    """What it changes stands above the button; pressed, it is in force, and nothing is left to press."""
+    words = amendment(server.store, NAME, PLAN.replace("> 2x", "> 3x"))
+    assert command(server.store, NAME, Verb.AMEND, "pm@example.com", "too strict", wall(), args=words).accepted
+    with _opened(browser, PHONE, "dark") as (page, complaints):
+        sign_in(page, server, secret)
+        offer = page.locator("summary", has_text="Amend…")
+        offer.focus()
+        page.keyboard.press("Enter")
+        expect(page.locator("#amend-effect")).to_contain_text("error_rate > 3x control")
+        axe = (packages / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
+        assert ([], False) == _looked_at(page, axe, tmp_path / "amend.png")
+        page.keyboard.press("Tab")
+        page.keyboard.type("we had too many false alarms")
+        assert 2 == server.store.rollout(NAME).plan.stop.criteria[0].when.target.value
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("alert")).to_contain_text("Amend: done")
+        expect(offer).to_have_count(0)
+    assert 3 == server.store.rollout(NAME).plan.stop.criteria[0].when.target.value
     assert [] == complaints
 
 
@@ -115,7 +142,7 @@ def test_everything_works_without_scripts(browser: Browser, server: FlagServer, 
     page.get_by_role("button", name="Kill case-law-ai").click()
     expect(page.get_by_role("alert")).to_contain_text("Kill: done")
     context.close()
-    assert server.store.rollout("case-law-v24").state.killed
+    assert server.store.rollout(NAME).state.killed
     server.store.restore("case-law-ai", "oncall", "drill over", wall())
 
 
