@@ -73,7 +73,9 @@ def _amended(house: House, name: str, text: str, reason: str, pasted: str, who: 
     if pasted == known:
         given = house.store, name, Verb.AMEND, who.by, reason, house.clock.now()
         outcome = step.command(*given, args=args, person=who.person)
-        return told("amend", name, outcome)
+        waiting = house.store.rollout(name).state.proposal
+        agree = f"To agree, run the form `approve-amendment` with digest `{known}`"
+        return told("amend", name, outcome, agree if waiting is not None and waiting.digest == known else "")
     if pasted:
         return refused(
             "Refused: another digest", f"### Nothing was changed\n\nThis plan's digest is `{known}`.\n\n{page}"

@@ -28,10 +28,11 @@ def refused(name: str, page: str) -> State:
     return Failed(name=short(name), message=short(name))
 
 
-def told(verb: str, name: str, outcome: Outcome) -> State:
-    """What a command came to."""
+def told(verb: str, name: str, outcome: Outcome, more: str = "") -> State:
+    """What a command came to, with `more` in Markdown below what it did."""
     if outcome.accepted:
-        return done(f"Done: {verb} {name}", f"### {escape(verb)} {escape(name)}\n\n{escape(outcome.effect)}")
+        page = f"### {escape(verb)} {escape(name)}\n\n{escape(outcome.effect)}"
+        return done(f"Done: {verb} {name}", f"{page}\n\n{more}" if more else page)
     return refused(f"Refused: {outcome.why}", f"### Nothing was changed\n\n{escape(outcome.why)}")
 
 

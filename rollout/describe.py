@@ -89,8 +89,8 @@ def _waiting(plan: Plan, before: RolloutState, after: RolloutState) -> str:
         return approving.progress(plan, approving.question(after))
     if after.proposal is None or after.proposal == before.proposal:
         return ""
-    way = f"nothing yet: it waits for `sluice amend {plan.name} --approve {after.proposal.digest[:12]}`"
-    return f"{way}; {approving.progress(plan, approving.amendment(after))}" if demanding(plan) else way
+    still = f"nothing yet: amendment {after.proposal.digest[:12]} waits for an approval"
+    return f"{still}; {approving.progress(plan, approving.amendment(after))}" if demanding(plan) else still
 
 
 def served_exposure(state: RolloutState) -> int:

@@ -155,7 +155,7 @@ def _amending(router: APIRouter, desk: Desk) -> None:
         check: Annotated[bool, Query()] = False,
         waits: Annotated[bool, Query()] = False,
     ) -> Json:
-        """Change the plan of a live rollout: `changes` says what; what is looser waits to be approved, or all of it."""
+        """Change the plan of a live rollout: `changes` says what; what is looser, or all of it, `waits` for a yes."""
         who = author(request.scope, by)
         return desk.amend(name, text, file, who.by or UNNAMED, reason, check=check, waits=waits, person=who.person)
 

@@ -140,7 +140,7 @@ class Desk:
     ) -> Json:
         """Change the plan of a live rollout, or say what that would do; raises PlanError with every problem.
 
-        With `waits` even what is stricter waits for an approval.
+        With `waits` even what is stricter waits for an approval. The answer's `waits` says whether it does.
         """
         now, rollout = self.clock.now(), self.store.rollout(name)
         args = step.amendment(self.store, name, text, known=self.known, file=file, waits=waits)
@@ -151,9 +151,13 @@ class Desk:
         found = changes(rollout.plan, rollout.state, new)
         told = {"digest": args["digest"], "changes": [change_json(change) for change in found]}
         if check:
-            return _would(rollout, asked, now) | told
-        outcome = step.command(self.store, name, Verb.AMEND, by, reason, now, args=args, person=person)
-        return _answered(name, outcome) | told
+            answer = _would(rollout, asked, now)
+        else:
+            made = step.command(self.store, name, Verb.AMEND, by, reason, now, args=args, person=person)
+            answer = _answered(name, made)
+        after = carry_out(rollout.plan, rollout.state, rollout.evidence, asked, now).after
+        waiting = after.proposal is not None and after.proposal.digest == args["digest"]
+        return answer | told | {"waits": waiting}
 
     def approve_amendment(self, name: str, digest: str, by: str, reason: str, *, person: str | None = None) -> Json:
         """Say yes to the amendment that waits under this digest; the last yes needed puts it in force."""

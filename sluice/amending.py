@@ -42,4 +42,6 @@ def amend(  # noqa: PLR0913 - a parameter an option
             result = sluice.approve_amendment(name, str(approve), person(by), reason)
     told = [(change["effect"], f"{change['place']}: {change['change']}") for change in result.get("changes", ())]
     told += [("would do" if check else "done", str(result["effect"])), ("revision", str(result["revision"]))]
+    if result.get("waits") and not check:
+        told.append(render.to_agree(name, str(result["digest"])))
     emit(result, render.pairs(told), as_json=as_json)

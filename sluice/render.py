@@ -173,6 +173,11 @@ def _facts(rollout: Json) -> Iterator[tuple[str, str]]:
         yield "prefect", rollout["prefect_url"]
 
 
+def to_agree(name: str, digest: str) -> tuple[str, str]:
+    """How somebody says yes to an amendment that waits."""
+    return "to agree", f"sluice amend {name} --approve {digest[:12]}"
+
+
 def _amendment(proposal: Json) -> str:
     told = f"{proposal['digest'][:12]} by {proposal['by']} waits: {proposal['reason']}"
     return f"{told}; {proposal['progress']}" if proposal.get("progress") else told

@@ -86,6 +86,8 @@ def _files(told: Json) -> Iterator[tuple[str, str]]:
             yield f"{would}{entry['did']}", f"{entry['name']} ({entry['file']})"
             yield from ((change["effect"], f"{change['place']}: {change['change']}") for change in entry["changes"])
             yield "effect", entry["effect"].removeprefix("would: ")
+            if entry["waits"] and not told["dry_run"]:
+                yield render.to_agree(entry["name"], entry["digest"])
 
 
 def _left(told: Json) -> Iterator[tuple[str, str]]:

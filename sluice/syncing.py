@@ -24,7 +24,7 @@ Json = dict[str, Any]
 ANYWHERE = Known(offline=True)
 """Sources and channels are known where the rollout will run, and are looked at there."""
 NAME = re.compile(r"^name\s*:\s*[\"']?([\w.-]+)", re.MULTILINE)
-NOTHING: Json = {"name": None, "digest": None, "changes": [], "effect": "", "problems": []}
+NOTHING: Json = {"name": None, "digest": None, "changes": [], "effect": "", "waits": False, "problems": []}
 
 
 class Did(StrEnum):
@@ -129,7 +129,8 @@ def _done(sluice: Client, found: PlanFile, standing: Mapping[str, Json], asking:
 
 
 def _shape(told: Json, did: Did) -> Json:
-    return {"did": did, "changes": [], **{key: told[key] for key in ("digest", "changes", "effect") if key in told}}
+    kept = ("digest", "changes", "effect", "waits")
+    return {"did": did, "changes": [], **{key: told[key] for key in kept if key in told}}
 
 
 def _problems(error: PlanError | StoreError | RefusedError) -> list[Json]:

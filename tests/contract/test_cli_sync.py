@@ -77,7 +77,7 @@ def test_a_changed_file_waits_even_where_it_is_stricter(sluice: Sluice) -> None:
     assert "stricter phases.all.hold: 7d -> 9d" in shown
     waiting = status(sluice)
     assert (before["digest"], before["revision"] + 1) == (waiting["digest"], waiting["revision"])
-    assert f"`sluice amend search-v2 --approve {waiting['proposal']['digest'][:12]}`" in shown
+    assert f"to agree sluice amend search-v2 --approve {waiting['proposal']['digest'][:12]}" in shown
     again = synced(sluice)
     assert ({"search.yaml": "waiting"}, waiting) == (did(again), status(sluice))
     assert "phases.all.hold" == again["files"][0]["changes"][0]["place"]

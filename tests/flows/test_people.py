@@ -124,6 +124,7 @@ def test_a_plan_is_amended_from_a_form(house: Stage) -> None:
     told = house.page(house.use_form("amend-plan", **looser))
     waiting = house.rollout("amended").state.proposal
     assert waiting is not None, told
+    assert f"`approve-amendment` with digest `{waiting.digest}`" in told
     assert house.rollout("amended").plan.stop.criteria[0].when.target.value == 1.5
     approved = house.use_form("approve-amendment", rollout="amended", digest=waiting.digest, your_name="Ben")
     assert approved["state"]["name"] == "Done: amend amended"

@@ -322,9 +322,10 @@ def test_a_plan_is_amended_at_once_or_once_approved(app: App) -> None:
     checked = amend(app, tighter, f"{query}&check=true").json
     assert ("stricter", 0) == (checked["changes"][0]["effect"], call(app, "GET", NAME).json["revision"])
     done = amend(app, tighter, query).json
-    assert {"name", "accepted", "revision", "effect", "digest", "changes"} == set(done)
+    assert {"name", "accepted", "revision", "effect", "digest", "changes", "waits"} == set(done)
     assert tighter == call(app, "GET", f"{NAME}/plan").body.decode()
     looser = amend(app, PLAN, query).json
+    assert (False, True) == (done["waits"], looser["waits"])
     status = call(app, "GET", NAME).json
     assert (done["digest"], looser["digest"]) == (status["digest"], status["proposal"]["digest"])
     approval = {"digest": looser["digest"][:12], "by": "lead", "reason": "agreed"}
