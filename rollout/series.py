@@ -68,13 +68,18 @@ def _zone(plan: Plan) -> str:
 
 
 def _pieces(buckets: Sequence[Bucket], name: str) -> Iterator[tuple[float, Counts, Counts]]:
-    """Buckets told together in about POINTS stretches of as many treatment units, each dated by its end."""
+    """Buckets told together in about POINTS stretches of as many treatment units, each dated by its end.
+
+    A few units that are left over at the end belong to the last stretch: a point of their own would jump.
+    """
     counted = [bucket for bucket in buckets if name in bucket.counts]
-    enough = sum(bucket.counts[name][0].total for bucket in counted) / POINTS
+    left = sum(bucket.counts[name][0].total for bucket in counted)
+    enough = left / POINTS
     treatment = control = Counts()
     for bucket in counted:
         treatment, control = treatment + bucket.counts[name][0], control + bucket.counts[name][1]
-        if treatment.total >= enough or bucket is counted[-1]:
+        left -= bucket.counts[name][0].total
+        if bucket is counted[-1] or (treatment.total >= enough and (left >= enough or not left)):
             yield bucket.end.timestamp(), treatment, control
             treatment = control = Counts()
 
