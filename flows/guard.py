@@ -14,11 +14,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
+from uuid import UUID
 
-from prefect import flow
+from prefect import flow, runtime
+from prefect.client.schemas.objects import State
+from prefect.states import Completed
 
+from flows import runs
 from flows.advance import WATCHED, Judged, advance, look_of, news, remember, settled, shaped, telling, weigh
-from flows.appearance import unattended
+from flows.appearance import short, unattended
 from flows.collect import Counted, Wanted
 from flows.house import House, open_house
 from gates.judge import Memory
@@ -44,24 +48,32 @@ class Swept:
     moved: tuple[str, ...] = ()
     broken: tuple[str, ...] = ()
 
+    @property
+    def quiet(self) -> bool:
+        """Whether there is nothing to tell of it."""
+        return not self.moved and not self.broken
+
     def __str__(self) -> str:
-        """One line for the run's page."""
+        """One line for the list of runs."""
         moved = f"; moved {', '.join(self.moved)}" if self.moved else ""
         broken = f"; could not judge {', '.join(self.broken)}" if self.broken else ""
-        return f"looked at {self.looked}{moved}{broken}"
+        return f"Looked at {self.looked}{moved}{broken}"
 
 
 @flow(name="guard", flow_run_name="sweep", persist_result=False)
-def guard() -> str:
+def guard() -> State:
     """Sweep everything that is due for a look; on an accelerated clock, on and on for a moment.
 
-    A Prefect run takes a good part of a second, in which hours pass on that clock.
+    A Prefect run takes a good part of a second, in which hours pass on that clock. The run's state is named by what it
+    came to; of those that came to nothing the list of runs keeps the last.
     """
     house = open_house(PROCESS)
     leave, swept = time.monotonic() + MOMENT, sweep(house)
     while house.clock.kind is ClockKind.ACCELERATED and time.monotonic() < leave and _moves(house):
         swept = _add(swept, sweep(house))
-    return str(swept)
+    if swept.quiet:
+        _replace_quiet(house, UUID(str(runtime.flow_run.id)))
+    return Completed(name=short(str(swept)))
 
 
 def sweep(house: House) -> Swept:
@@ -82,6 +94,18 @@ def worth(house: House) -> bool:
     if house.store.with_pending():
         return True
     return any(_is_due(house, row, now) for page in house.store.due_for_look(now) for row in page)
+
+
+def _replace_quiet(house: House, run: UUID) -> None:
+    """Let a run stand for the quiet one before it: hundreds a day would hide the rollouts' own."""
+    before, house.notes.quiet = house.notes.quiet, run
+    if before is None:
+        return
+    try:
+        with runs.prefect() as client:
+            runs.drop(client, before)
+    except runs.UNREACHABLE as error:
+        logger.info("guard: an old run stays in the list (%s)", type(error).__name__)
 
 
 def _moves(house: House) -> bool:

@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
+from uuid import UUID
 
 from flows import pace as paces
 from flows.collect import Collect, from_events, from_sources
@@ -38,7 +39,7 @@ class Notes:
     was hurried for; `newest` the latest rollout compared; `shown` the version of the evidence that an open form shows;
     `published` the revision and verdicts that a run's pages tell of, `pages` how many runs were brought up to date in
     this turn; `told` the rollouts of which there was news since the last comparison; `agenda` what the last agenda was
-    made from, and what it said.
+    made from, and what it said; `quiet` the guard's last run that found nothing to do.
     """
 
     waiting_since: dict[str, tuple[int, datetime]] = field(default_factory=dict)
@@ -49,6 +50,7 @@ class Notes:
     pages: int = 0
     told: set[str] = field(default_factory=set)
     agenda: tuple[str, str] = ("", "")
+    quiet: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

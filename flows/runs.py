@@ -121,6 +121,14 @@ def force(client: SyncPrefectClient, run: UUID, state: State) -> None:
     client.set_flow_run_state(run, state, force=True)
 
 
+def drop(client: SyncPrefectClient, run: UUID) -> None:
+    """Delete a run, if it is there."""
+    try:
+        client.delete_flow_run(run)
+    except ObjectNotFound:
+        return
+
+
 def age(run: FlowRun, real: datetime) -> timedelta:
     """How long the run has been in its present state."""
     return real - run.state.timestamp if run.state else timedelta.max

@@ -2,7 +2,7 @@
 
 from itertools import pairwise
 
-from tests.flows.stage import PATIENCE, RUNNER, SERVER, SUPERVISOR, Stage
+from tests.flows.stage import PATIENCE, POLITE, RUNNER, SERVER, SUPERVISOR, Stage
 from tests.waiting import until
 
 THREE = ("alpha 1% 6s approval", "beta 10% 6s", "ga 100% 6s")
@@ -77,6 +77,28 @@ def test_the_guard_takes_over_when_no_runner_comes(house: Stage) -> None:
     for one, next_ in pairwise(entries):
         assert (next_.at - one.at).total_seconds() >= 1 + 4, "a second of hold, then four of patience with the run"
     house.start(RUNNER)
+
+
+def test_quiet_sweeps_leave_one_run_in_the_list(house: Stage) -> None:
+    """The last of those that found nothing to do stands for them, named by how many rollouts it looked at."""
+    house.submit("listed", "alpha 1% 1h", "ga 100% 1h")
+    before, seen = _quiet(house), set[str]()
+
+    def another() -> bool:
+        new = _quiet(house) - before
+        assert len(new) <= 1
+        seen.update(new)
+        return len(seen) >= 3
+
+    until(another, "three quiet sweeps came one after another", seconds=PATIENCE, every=POLITE)
+
+
+def _quiet(house: Stage) -> set[str]:
+    """The guard's runs that tell of nothing but how many rollouts they looked at."""
+    ended = {"state": {"type": {"any_": ["COMPLETED"]}}}
+    runs = house.post("/flow_runs/filter", {"flows": {"name": {"any_": ["guard"]}}, "flow_runs": ended})
+    names = {run["id"]: run["state"]["name"] for run in runs}
+    return {run for run, name in names.items() if name.startswith("Looked at ") and ";" not in name}
 
 
 def _has_page(house: Stage, words: str) -> bool:
